@@ -1,1 +1,44 @@
-export {};
+// Structs
+export { InetCork, InetSock } from './inet-sock.ts';
+export type { SockCommon } from './inet-sock.ts';
+export { IcskMtup, InetConnectionSock } from './inet-connection-sock.ts';
+export type { InetConnectionSockAfOps } from './inet-connection-sock.ts';
+export { InetBindBucket } from './inet-bind-bucket.ts';
+export { RequestSock, RequestSockQueue } from './request-sock.ts';
+export type { RequestSockOps } from './request-sock.ts';
+export { InetTimewaitSock } from './inet-timewait-sock.ts';
+
+// InetSock
+export {
+  INET_FLAGS_BIND_ADDRESS_NO_PORT, INET_FLAGS_DEFER_CONNECT, INET_FLAGS_FREEBIND, INET_FLAGS_HDRINCL, INET_FLAGS_IS_ICSK,
+  INET_FLAGS_MC_ALL, INET_FLAGS_MC_LOOP, INET_FLAGS_NODEFRAG, INET_FLAGS_RECVERR, INET_FLAGS_RECVERR_RFC4884,
+  INET_FLAGS_TRANSPARENT, IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE,
+  IP_PMTUDISC_WANT, inetAssignBit, inetTestBit,
+} from './inet-sock.ts';
+
+// InetConnectionSock
+export {
+  ICSK_ACK_NOMEM, ICSK_ACK_NOW, ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, ICSK_ACK_SCHED, ICSK_ACK_TIMER, ICSK_TIME_DACK,
+  ICSK_TIME_LOSS_PROBE, ICSK_TIME_PROBE0, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS,
+} from './inet-connection-sock.ts';
+
+export { INET_BHASH_SIZE, INET_LHTABLE_SIZE, InetHashinfo } from './inet-hashinfo.ts';
+
+// Requests
+export {
+  reqskQueueAdded, reqskQueueEmpty, reqskQueueLen, reqskQueueLenYoung, reqskQueueRemoved,
+} from './request-sock.ts';
+
+// States
+export {
+  TCPF_CLOSE, TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_FIN_WAIT2, TCPF_LAST_ACK, TCPF_LISTEN,
+  TCPF_NEW_SYN_RECV, TCPF_SYN_RECV, TCPF_SYN_SENT, TCPF_TIME_WAIT, TCP_ACTION_FIN, TCP_MAX_STATES, TCP_STATE_MASK,
+  tcpStateNames,
+} from './tcp-states.ts';
+
+// Addresses
+export {
+  AF_INET, INADDR_ALLHOSTS_GROUP, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK, INADDR_NONE, PF_INET, SockAddrIn, inNtoa,
+  inAton, inetMakeMask, inetMaskLen, inetPton4, ipv4IsLbcast, ipv4IsLinklocal, ipv4IsLocalMulticast,
+  ipv4IsLoopback, ipv4IsMulticast, ipv4IsZeronet,
+} from './inet-addr.ts';
