@@ -1,0 +1,233 @@
+/*
+ * NetnsTcp: what TCP keeps per Net (net.tcp): sysctls with Linux's defaults (6.18), counters,
+ * tables, memory account, congestion controls, secrets and rate limits.
+ *
+ * Fields hold the engine's units: times in jiffies where the sysctl shows seconds or
+ * milliseconds is said there; the sysctl table is in sysctl-net-tcp.ts.
+ */
+import { InetHashinfo } from '@stack/inet-sock';
+import { SnmpMib } from '@stack/kernel';
+import type { Net } from '@stack/kernel';
+import { ProtoMem } from '@stack/socket';
+import { tcpReno } from './tcp-cong.ts';
+import type { TcpCongestionOps } from './tcp-cong.ts';
+import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
+
+/** TCP in one Net. */
+export class NetnsTcp {
+  net: Net;
+  hashinfo: InetHashinfo;
+  tcpMib: SnmpMib;
+  linuxMib: SnmpMib;
+  /** tcp_mem (pages), tcp_rmem, tcp_wmem (bytes), and what is in use. */
+  mem: ProtoMem;
+  congestionOps: TcpCongestionOps[];
+  congestionDefault: TcpCongestionOps;
+  /** Sockets without an owner that still have work to do. */
+  orphanCount: number;
+  /** RFC 5961 §10: challenge ACKs left in this second, and the second (jiffies / HZ). */
+  challengeCount: number;
+  challengeTimestamp: number;
+  /** Seconds since the last warning of a SYN flood, for SYN cookies: jiffies when a queue overflowed last. */
+  synqOverflowTs: number;
+  /** Keys (two words each) for initial sequence numbers, timestamp offsets, ports, cookies; drawn on first use. */
+  secret: Int32Array | null;
+  syncookieSecret: Int32Array | null;
+
+  sysctlTcpSack: number;
+  sysctlTcpDsack: number;
+  sysctlTcpTimestamps: number;
+  sysctlTcpWindowScaling: number;
+  sysctlTcpEcn: number;
+  sysctlTcpEcnFallback: number;
+  sysctlTcpAdvWinScale: number;
+  sysctlTcpAppWin: number;
+  sysctlTcpModerateRcvbuf: number;
+  sysctlTcpSynRetries: number;
+  sysctlTcpSynLinearTimeouts: number;
+  sysctlTcpSynackRetries: number;
+  sysctlTcpRetries1: number;
+  sysctlTcpRetries2: number;
+  sysctlTcpOrphanRetries: number;
+  /** Jiffies. */
+  sysctlTcpFinTimeout: number;
+  /** Jiffies. */
+  sysctlTcpKeepaliveTime: number;
+  sysctlTcpKeepaliveProbes: number;
+  /** Jiffies. */
+  sysctlTcpKeepaliveIntvl: number;
+  sysctlTcpSyncookies: number;
+  sysctlTcpTwReuse: number;
+  /** Milliseconds. */
+  sysctlTcpTwReuseDelay: number;
+  sysctlTcpAbortOnOverflow: number;
+  sysctlTcpStdurg: number;
+  sysctlTcpRfc1337: number;
+  sysctlTcpNotsentLowat: number;
+  sysctlTcpEarlyRetrans: number;
+  sysctlTcpRecovery: number;
+  sysctlTcpThinLinearTimeouts: number;
+  sysctlTcpSlowStartAfterIdle: number;
+  sysctlTcpRetransCollapse: number;
+  sysctlTcpReordering: number;
+  sysctlTcpMaxReordering: number;
+  sysctlTcpNometricsSave: number;
+  sysctlTcpNoSsthreshMetricsSave: number;
+  sysctlTcpFrto: number;
+  sysctlTcpLimitOutputBytes: number;
+  sysctlTcpChallengeAckLimit: number;
+  sysctlTcpMinTsoSegs: number;
+  sysctlTcpTsoWinDivisor: number;
+  sysctlTcpTsoRttLog: number;
+  /** Seconds. */
+  sysctlTcpMinRttWlen: number;
+  sysctlTcpAutocorking: number;
+  /** Jiffies. */
+  sysctlTcpInvalidRatelimit: number;
+  sysctlTcpPacingSsRatio: number;
+  sysctlTcpPacingCaRatio: number;
+  sysctlTcpCompSackDelayNs: number;
+  sysctlTcpCompSackSlackNs: number;
+  sysctlTcpCompSackNr: number;
+  sysctlTcpFastopen: number;
+  sysctlTcpFastopenBlackholeTimeout: number;
+  sysctlTcpWorkaroundSignedWindows: number;
+  sysctlTcpShrinkWindow: number;
+  sysctlTcpBaseMss: number;
+  sysctlTcpMinSndMss: number;
+  sysctlTcpMtuProbing: number;
+  sysctlTcpMtuProbeFloor: number;
+  sysctlTcpProbeThreshold: number;
+  sysctlTcpProbeInterval: number;
+  sysctlTcpMaxSynBacklog: number;
+  sysctlTcpMaxOrphans: number;
+  sysctlTcpReflectTos: number;
+  sysctlTcpMigrateReq: number;
+  sysctlTcpBacklogAckDefer: number;
+  /** Microseconds. */
+  sysctlTcpRtoMinUs: number;
+  /** Milliseconds. */
+  sysctlTcpRtoMaxMs: number;
+
+  constructor(net: Net) {
+    this.net = net;
+    this.hashinfo = new InetHashinfo();
+    this.tcpMib = new SnmpMib('Tcp', tcpMibNames);
+    this.linuxMib = new SnmpMib('TcpExt', linuxMibNames);
+    this.mem = new ProtoMem(
+      Int32Array.of(98304, 131072, 196608),
+      Int32Array.of(4096, 131072, 33554432),
+      Int32Array.of(4096, 16384, 4194304),
+    );
+    this.congestionOps = [tcpReno];
+    this.congestionDefault = tcpReno;
+    this.orphanCount = 0;
+    this.challengeCount = 0;
+    this.challengeTimestamp = 0;
+    this.synqOverflowTs = 0;
+    this.secret = null;
+    this.syncookieSecret = null;
+    this.sysctlTcpSack = 1;
+    this.sysctlTcpDsack = 1;
+    this.sysctlTcpTimestamps = 1;
+    this.sysctlTcpWindowScaling = 1;
+    this.sysctlTcpEcn = 2;
+    this.sysctlTcpEcnFallback = 1;
+    this.sysctlTcpAdvWinScale = 1;
+    this.sysctlTcpAppWin = 31;
+    this.sysctlTcpModerateRcvbuf = 1;
+    this.sysctlTcpSynRetries = 6;
+    this.sysctlTcpSynLinearTimeouts = 4;
+    this.sysctlTcpSynackRetries = 5;
+    this.sysctlTcpRetries1 = 3;
+    this.sysctlTcpRetries2 = 15;
+    this.sysctlTcpOrphanRetries = 0;
+    this.sysctlTcpFinTimeout = 60_000;
+    this.sysctlTcpKeepaliveTime = 7_200_000;
+    this.sysctlTcpKeepaliveProbes = 9;
+    this.sysctlTcpKeepaliveIntvl = 75_000;
+    this.sysctlTcpSyncookies = 1;
+    this.sysctlTcpTwReuse = 2;
+    this.sysctlTcpTwReuseDelay = 1000;
+    this.sysctlTcpAbortOnOverflow = 0;
+    this.sysctlTcpStdurg = 0;
+    this.sysctlTcpRfc1337 = 0;
+    this.sysctlTcpNotsentLowat = 0x7fffffff;
+    this.sysctlTcpEarlyRetrans = 3;
+    this.sysctlTcpRecovery = 1;
+    this.sysctlTcpThinLinearTimeouts = 0;
+    this.sysctlTcpSlowStartAfterIdle = 1;
+    this.sysctlTcpRetransCollapse = 1;
+    this.sysctlTcpReordering = 3;
+    this.sysctlTcpMaxReordering = 300;
+    this.sysctlTcpNometricsSave = 0;
+    this.sysctlTcpNoSsthreshMetricsSave = 1;
+    this.sysctlTcpFrto = 2;
+    this.sysctlTcpLimitOutputBytes = 4 << 20;
+    this.sysctlTcpChallengeAckLimit = 0x7fffffff;
+    this.sysctlTcpMinTsoSegs = 2;
+    this.sysctlTcpTsoWinDivisor = 3;
+    this.sysctlTcpTsoRttLog = 9;
+    this.sysctlTcpMinRttWlen = 300;
+    this.sysctlTcpAutocorking = 1;
+    this.sysctlTcpInvalidRatelimit = 500;
+    this.sysctlTcpPacingSsRatio = 200;
+    this.sysctlTcpPacingCaRatio = 120;
+    this.sysctlTcpCompSackDelayNs = 1_000_000;
+    this.sysctlTcpCompSackSlackNs = 100_000;
+    this.sysctlTcpCompSackNr = 44;
+    this.sysctlTcpFastopen = 1;
+    this.sysctlTcpFastopenBlackholeTimeout = 0;
+    this.sysctlTcpWorkaroundSignedWindows = 0;
+    this.sysctlTcpShrinkWindow = 0;
+    this.sysctlTcpBaseMss = 1024;
+    this.sysctlTcpMinSndMss = 48;
+    this.sysctlTcpMtuProbing = 0;
+    this.sysctlTcpMtuProbeFloor = 48;
+    this.sysctlTcpProbeThreshold = 8;
+    this.sysctlTcpProbeInterval = 600;
+    this.sysctlTcpMaxSynBacklog = 4096;
+    this.sysctlTcpMaxOrphans = 262144;
+    this.sysctlTcpReflectTos = 0;
+    this.sysctlTcpMigrateReq = 0;
+    this.sysctlTcpBacklogAckDefer = 1;
+    this.sysctlTcpRtoMinUs = 200_000;
+    this.sysctlTcpRtoMaxMs = 120_000;
+  }
+}
+
+declare module '@stack/kernel' {
+  interface NetLinks {
+    tcp: NetnsTcp;
+  }
+}
+
+/** Adds one to a counter of the Tcp group (TCP_MIB_*). */
+export function tcpIncStats(net: Net, field: number): void {
+  const values = net.tcp.tcpMib.values;
+  values[field] = (values[field] ?? 0) + 1;
+}
+
+/** Takes one from a gauge of the Tcp group (TCP_MIB_CURRESTAB). */
+export function tcpDecStats(net: Net, field: number): void {
+  const values = net.tcp.tcpMib.values;
+  values[field] = (values[field] ?? 0) - 1;
+}
+
+/** Adds one to a counter of the TcpExt group (LINUX_MIB_*). */
+export function netIncStats(net: Net, field: number): void {
+  const values = net.tcp.linuxMib.values;
+  values[field] = (values[field] ?? 0) + 1;
+}
+
+/** Adds to a counter of the Tcp group. */
+export function tcpAddStats(net: Net, field: number, n: number): void {
+  const values = net.tcp.tcpMib.values;
+  values[field] = (values[field] ?? 0) + n;
+}
+
+/** Adds to a counter of the TcpExt group. */
+export function netAddStats(net: Net, field: number, n: number): void {
+  const values = net.tcp.linuxMib.values;
+  values[field] = (values[field] ?? 0) + n;
+}

@@ -1,0 +1,382 @@
+/*
+ * TcpSock: the state of one connection (RFC 9293 §3.3.1, with what the extensions add), and
+ * TcpOptionsReceived, what the peer's options said.
+ *
+ * Sequence numbers are int32 and wrap; windows and counts are in bytes or segments as said; times
+ * are jiffies unless they end in Us or Mstamp (microseconds, int32, wrapping). Counters of bytes
+ * start at -0, so that the engine keeps them as doubles from the first store.
+ */
+import { InetConnectionSock } from '@stack/inet-sock';
+import type { InetConnectionSockAfOps } from '@stack/inet-sock';
+import type { Net } from '@stack/kernel';
+import { SkBuffHead } from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
+import type { Proto, Sock } from '@stack/socket';
+import type { TcpCongestionOps } from './tcp-cong.ts';
+
+/** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
+export class TcpOptionsReceived {
+  /** When tsRecent was taken (seconds of the TCP clock), and the peer's timestamp that is echoed. */
+  tsRecentStamp: number;
+  tsRecent: number;
+  rcvTsval: number;
+  rcvTsecr: number;
+  sawTstamp: boolean;
+  tstampOk: boolean;
+  /** A DSACK is to be sent. */
+  dsack: boolean;
+  wscaleOk: boolean;
+  /** 0, or TCP_SACK_SEEN and TCP_DSACK_SEEN. */
+  sackOk: number;
+  sndWscale: number;
+  rcvWscale: number;
+  /** Number of SACK blocks to send. */
+  numSacks: number;
+  /** MSS asked for by TCP_MAXSEG, 0 for none. */
+  userMss: number;
+  /** The largest MSS the peer takes. */
+  mssClamp: number;
+
+  constructor() {
+    this.tsRecentStamp = 0;
+    this.tsRecent = 0;
+    this.rcvTsval = 0;
+    this.rcvTsecr = 0;
+    this.sawTstamp = false;
+    this.tstampOk = false;
+    this.dsack = false;
+    this.wscaleOk = false;
+    this.sackOk = 0;
+    this.sndWscale = 0;
+    this.rcvWscale = 0;
+    this.numSacks = 0;
+    this.userMss = 0;
+    this.mssClamp = 0;
+  }
+}
+
+/** TcpOptionsReceived.sackOk */
+export const TCP_SACK_SEEN = 1 << 0;
+export const TCP_DSACK_SEEN = 1 << 2;
+
+/** TcpSock.nonagle */
+export const TCP_NAGLE_OFF = 1;
+export const TCP_NAGLE_CORK = 2;
+export const TCP_NAGLE_PUSH = 4;
+
+/** TcpSock.ecnFlags */
+export const TCP_ECN_OK = 1;
+export const TCP_ECN_QUEUE_CWR = 2;
+export const TCP_ECN_DEMAND_CWR = 4;
+export const TCP_ECN_SEEN = 8;
+
+/** TcpSock.urgData: the urgent byte is to come, is valid (low 8 bits), was read. */
+export const TCP_URG_VALID = 0x0100;
+export const TCP_URG_NOTYET = 0x0200;
+export const TCP_URG_READ = 0x0400;
+
+/** TcpSock.tsqFlags: work put off while a system call owned the sock; tcpReleaseCb does it. */
+export const TCPF_TSQ_DEFERRED = 1 << 2;
+export const TCPF_WRITE_TIMER_DEFERRED = 1 << 3;
+export const TCPF_DELACK_TIMER_DEFERRED = 1 << 4;
+export const TCPF_MTU_REDUCED_DEFERRED = 1 << 5;
+export const TCPF_ACK_DEFERRED = 1 << 7;
+
+/** icskCaState */
+export const TCP_CA_Open = 0;
+export const TCP_CA_Disorder = 1;
+export const TCP_CA_CWR = 2;
+export const TCP_CA_Recovery = 3;
+export const TCP_CA_Loss = 4;
+
+/** A TCP connection, or listener. */
+export class TcpSock extends InetConnectionSock {
+  declare icskCaOps: TcpCongestionOps;
+  declare icskCaPriv: object | null;
+
+  /** Bytes of the TCP header with the options every segment carries. */
+  tcpHeaderLen: number;
+  rxOpt: TcpOptionsReceived;
+  /** TCPF_*_DEFERRED */
+  tsqFlags: number;
+  /** The engine's clock: µs when this entry began, refreshed by tcpMstampRefresh. */
+  tcpMstamp: number;
+  /** Added to the ms clock in the timestamp option. */
+  tsoffset: number;
+
+  // Receive sequence space and window (RFC 9293 §3.3.1).
+  rcvNxt: number;
+  /** The next byte that recvmsg reads. */
+  copiedSeq: number;
+  /** rcvNxt when the last window update went out. */
+  rcvWup: number;
+  rcvWnd: number;
+  rcvSsthresh: number;
+  windowClamp: number;
+  /** 2⁻⁸ths of a receive buffer's memory that are payload; for tcpWinFromSpace. */
+  scalingRatio: number;
+  rcvTstamp: number;
+  lastOowAckTime: number;
+  outOfOrderQueue: SkBuffHead;
+  oooLastSkb: SkBuff | null;
+  duplicateSackStart: number;
+  duplicateSackEnd: number;
+  /** SACK blocks to send, as start/end pairs; made with the first hole. */
+  selectiveAcks: Int32Array | null;
+  urgData: number;
+  urgSeq: number;
+  rcvRttEstUs: number;
+  rcvRttEstSeq: number;
+  rcvRttEstTime: number;
+  rcvqSpaceSpace: number;
+  rcvqSpaceSeq: number;
+  rcvqSpaceTime: number;
+
+  // Send sequence space and window.
+  sndUna: number;
+  sndNxt: number;
+  /** Last byte of the last small segment sent (Minshall's Nagle). */
+  sndSml: number;
+  sndWl1: number;
+  sndWnd: number;
+  maxWindow: number;
+  /** Tail of the data written, and of the data that must be pushed. */
+  writeSeq: number;
+  pushedSeq: number;
+  sndUp: number;
+  mssCache: number;
+  advmss: number;
+  nonagle: number;
+  notsentLowat: number;
+  /** Sent and not yet acknowledged, by sequence; what is not yet sent waits in skWriteQueue. */
+  tcpRtxQueue: SkBuffHead;
+  lsndtime: number;
+  ecnFlags: number;
+
+  // Round-trip time (RFC 6298), all µs; srttUs is 8 times, mdevUs 4 times the value.
+  srttUs: number;
+  mdevUs: number;
+  mdevMaxUs: number;
+  rttvarUs: number;
+  rttSeq: number;
+  /** Windowed minimum of the RTT: three samples of value and time (jiffies). */
+  rttMinV0: number;
+  rttMinT0: number;
+  rttMinV1: number;
+  rttMinT1: number;
+  rttMinV2: number;
+  rttMinT2: number;
+
+  // Congestion control and loss recovery, in segments.
+  packetsOut: number;
+  retransOut: number;
+  lostOut: number;
+  sackedOut: number;
+  maxPacketsOut: number;
+  cwndUsageSeq: number;
+  isCwndLimited: number;
+  sndCwnd: number;
+  sndSsthresh: number;
+  sndCwndCnt: number;
+  sndCwndClamp: number;
+  sndCwndUsed: number;
+  sndCwndStamp: number;
+  priorCwnd: number;
+  priorSsthresh: number;
+  prrDelivered: number;
+  prrOut: number;
+  delivered: number;
+  deliveredCe: number;
+  lost: number;
+  appLimited: number;
+  firstTxMstamp: number;
+  deliveredMstamp: number;
+  rateDelivered: number;
+  rateIntervalUs: number;
+  rateAppLimited: number;
+  highSeq: number;
+  tlpHighSeq: number;
+  retransStamp: number;
+  undoMarker: number;
+  undoRetrans: number;
+  totalRetrans: number;
+  reordering: number;
+  reordSeen: number;
+  frto: number;
+  lostCntHint: number;
+  lostSkbHint: SkBuff | null;
+  retransmitSkbHint: SkBuff | null;
+  highestSack: SkBuff | null;
+  /** The SACK blocks of the last ACK, as start/end pairs; made with the first. */
+  recvSackCache: Int32Array | null;
+  mtuProbeSeqStart: number;
+  mtuProbeSeqEnd: number;
+  /** The MTU an ICMP error reported while a system call owned the sock. */
+  mtuInfo: number;
+
+  // Keepalive and closing, jiffies; 0 takes the host's value.
+  keepaliveTime: number;
+  keepaliveIntvl: number;
+  keepaliveProbes: number;
+  /** FIN_WAIT2 time of an orphan: jiffies, 0 the host's, < 0 none. */
+  linger2: number;
+
+  // Counters for TCP_INFO.
+  bytesSent: number;
+  bytesAcked: number;
+  bytesReceived: number;
+  bytesRetrans: number;
+  segsIn: number;
+  segsOut: number;
+  dataSegsIn: number;
+  dataSegsOut: number;
+  dsackDups: number;
+  rcvOoopack: number;
+
+  /** Switches few set (TCP_SAVE_SYN, TCP_INQ, TCP_THIN_…), and Fast Open: made on use. */
+  rare: TcpSockRare | null;
+  /** TCP_INQ: recvmsg tells in a control message how many bytes wait. */
+  recvmsgInq: boolean;
+
+  constructor(net: Net, family: number, prot: Proto, afSpecific: InetConnectionSockAfOps) {
+    super(net, family, prot, afSpecific);
+    this.tcpHeaderLen = 0;
+    this.rxOpt = new TcpOptionsReceived();
+    this.tsqFlags = 0;
+    this.tcpMstamp = 0;
+    this.tsoffset = 0;
+    this.rcvNxt = 0;
+    this.copiedSeq = 0;
+    this.rcvWup = 0;
+    this.rcvWnd = 0;
+    this.rcvSsthresh = 0;
+    this.windowClamp = 0;
+    this.scalingRatio = 0;
+    this.rcvTstamp = 0;
+    this.lastOowAckTime = 0;
+    this.outOfOrderQueue = new SkBuffHead();
+    this.oooLastSkb = null;
+    this.duplicateSackStart = 0;
+    this.duplicateSackEnd = 0;
+    this.selectiveAcks = null;
+    this.urgData = 0;
+    this.urgSeq = 0;
+    this.rcvRttEstUs = 0;
+    this.rcvRttEstSeq = 0;
+    this.rcvRttEstTime = 0;
+    this.rcvqSpaceSpace = 0;
+    this.rcvqSpaceSeq = 0;
+    this.rcvqSpaceTime = 0;
+    this.sndUna = 0;
+    this.sndNxt = 0;
+    this.sndSml = 0;
+    this.sndWl1 = 0;
+    this.sndWnd = 0;
+    this.maxWindow = 0;
+    this.writeSeq = 0;
+    this.pushedSeq = 0;
+    this.sndUp = 0;
+    this.mssCache = 0;
+    this.advmss = 0;
+    this.nonagle = 0;
+    this.notsentLowat = 0;
+    this.tcpRtxQueue = new SkBuffHead();
+    this.lsndtime = 0;
+    this.ecnFlags = 0;
+    this.srttUs = 0;
+    this.mdevUs = 0;
+    this.mdevMaxUs = 0;
+    this.rttvarUs = 0;
+    this.rttSeq = 0;
+    this.rttMinV0 = 0;
+    this.rttMinT0 = 0;
+    this.rttMinV1 = 0;
+    this.rttMinT1 = 0;
+    this.rttMinV2 = 0;
+    this.rttMinT2 = 0;
+    this.packetsOut = 0;
+    this.retransOut = 0;
+    this.lostOut = 0;
+    this.sackedOut = 0;
+    this.maxPacketsOut = 0;
+    this.cwndUsageSeq = 0;
+    this.isCwndLimited = 0;
+    this.sndCwnd = 0;
+    this.sndSsthresh = 0;
+    this.sndCwndCnt = 0;
+    this.sndCwndClamp = 0;
+    this.sndCwndUsed = 0;
+    this.sndCwndStamp = 0;
+    this.priorCwnd = 0;
+    this.priorSsthresh = 0;
+    this.prrDelivered = 0;
+    this.prrOut = 0;
+    this.delivered = 0;
+    this.deliveredCe = 0;
+    this.lost = 0;
+    this.appLimited = 0;
+    this.firstTxMstamp = 0;
+    this.deliveredMstamp = 0;
+    this.rateDelivered = 0;
+    this.rateIntervalUs = 0;
+    this.rateAppLimited = 0;
+    this.highSeq = 0;
+    this.tlpHighSeq = 0;
+    this.retransStamp = 0;
+    this.undoMarker = 0;
+    this.undoRetrans = 0;
+    this.totalRetrans = 0;
+    this.reordering = 0;
+    this.reordSeen = 0;
+    this.frto = 0;
+    this.lostCntHint = 0;
+    this.lostSkbHint = null;
+    this.retransmitSkbHint = null;
+    this.highestSack = null;
+    this.recvSackCache = null;
+    this.mtuProbeSeqStart = 0;
+    this.mtuProbeSeqEnd = 0;
+    this.mtuInfo = 0;
+    this.keepaliveTime = 0;
+    this.keepaliveIntvl = 0;
+    this.keepaliveProbes = 0;
+    this.linger2 = 0;
+    this.bytesSent = -0;
+    this.bytesAcked = -0;
+    this.bytesReceived = -0;
+    this.bytesRetrans = -0;
+    this.segsIn = 0;
+    this.segsOut = 0;
+    this.dataSegsIn = 0;
+    this.dataSegsOut = 0;
+    this.dsackDups = 0;
+    this.rcvOoopack = 0;
+    this.rare = null;
+    this.recvmsgInq = false;
+  }
+}
+
+/** What few connections use. */
+export class TcpSockRare {
+  thinLto: boolean;
+  saveSyn: number;
+  savedSyn: Uint8Array | null;
+  /** Bytes of data that may wait in Fast Open's SYN queue; 0 is off (RFC 7413). */
+  fastopenMaxQlen: number;
+  fastopenConnect: boolean;
+  txDelay: number;
+
+  constructor() {
+    this.thinLto = false;
+    this.saveSyn = 0;
+    this.savedSyn = null;
+    this.fastopenMaxQlen = 0;
+    this.fastopenConnect = false;
+    this.txDelay = 0;
+  }
+}
+
+/** The TcpSock that sk is; every Sock of a TCP Proto is one. */
+export function tcpSk(sk: Sock): TcpSock {
+  return sk as TcpSock;
+}
