@@ -1,0 +1,32 @@
+// The table of the house: which package may import which. Lint and the layering test both read it; imports point down.
+// A row names the packages of the workspace (without `@stack/`) that its package may import, types included.
+
+/** @typedef {{ imports: string[], entries?: Record<string, string[]>, node?: boolean }} Layer */
+
+const deviceDriver = ['netdev', 'skbuff', 'kernel'];
+const engine = ['inet-sock', 'socket', 'skbuff', 'kernel'];
+
+/**
+ * `entries` names what an entry of its own may import beyond the row; `node` marks a package that runs on Node alone
+ * and may use what Node gives; every other one runs wherever JavaScript does.
+ * @type {Record<string, Layer>}
+ */
+export const layers = {
+  kernel: { imports: [] },
+  skbuff: { imports: ['kernel'] },
+  netdev: { imports: ['skbuff', 'kernel'] },
+  'nic-virtio-sim': { imports: deviceDriver },
+  'nic-tap': { imports: deviceDriver, node: true },
+  netfilter: { imports: deviceDriver },
+  neigh: { imports: deviceDriver },
+  socket: { imports: ['skbuff', 'kernel'] },
+  'inet-sock': { imports: ['socket', 'skbuff', 'kernel'] },
+  ip: { imports: ['inet-sock', 'socket', 'neigh', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
+  tcp: { imports: engine, entries: { ipv4: ['ip'] } },
+  udp: { imports: engine, entries: { ipv4: ['ip'] } },
+  inet: { imports: ['ip', ...engine] },
+  pcap: { imports: ['netdev', 'skbuff', 'kernel'] },
+  host: {
+    imports: ['inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'nic-virtio-sim', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
+  },
+};
