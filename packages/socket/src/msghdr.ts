@@ -1,0 +1,143 @@
+/*
+ * The message of sendmsg(2) and recvmsg(2): struct msghdr, iovec, sockaddr, cmsg, and the iterator that Linux keeps in
+ * msg_iter. A MsgHdr points at the user's buffers; nothing is copied before the protocol does it, once.
+ * The iterator lives in the MsgHdr itself, so that an operation that could not be finished goes on, when it is
+ * restarted, where it stopped (see sleep.ts).
+ */
+
+/** An address of any family; each family's own class extends it (`SockAddrIn`). `AF_UNSPEC` alone dissolves a connection. */
+export class SockAddr {
+  saFamily: number;
+
+  constructor(saFamily: number) {
+    this.saFamily = saFamily;
+  }
+}
+
+/** One buffer of a message: the first `iovLen` bytes of `iovBase`. */
+export class Iovec {
+  iovBase: Uint8Array;
+  iovLen: number;
+
+  constructor(iovBase: Uint8Array, iovLen: number = iovBase.length) {
+    this.iovBase = iovBase;
+    this.iovLen = iovLen;
+  }
+}
+
+/**
+ * One control message, cmsg(3). The data is a number (IP_TTL, IP_TOS), bytes, or the struct that the type names
+ * (InPktinfo, Timeval …).
+ * Deviation: control messages are a list of objects, not packed bytes; `msgControllen` counts objects.
+ */
+export class Cmsg {
+  cmsgLevel: number;
+  cmsgType: number;
+  cmsgData: number | Uint8Array | object;
+
+  constructor(cmsgLevel: number, cmsgType: number, cmsgData: number | Uint8Array | object) {
+    this.cmsgLevel = cmsgLevel;
+    this.cmsgType = cmsgType;
+    this.cmsgData = cmsgData;
+  }
+}
+
+/** struct timeval: what SO_RCVTIMEO takes, and SCM_TIMESTAMP gives. */
+export class Timeval {
+  tvSec: number;
+  tvUsec: number;
+
+  constructor(tvSec: number, tvUsec: number) {
+    this.tvSec = tvSec;
+    this.tvUsec = tvUsec;
+  }
+}
+
+/** struct timespec: what SCM_TIMESTAMPNS gives. */
+export class Timespec {
+  tvSec: number;
+  tvNsec: number;
+
+  constructor(tvSec: number, tvNsec: number) {
+    this.tvSec = tvSec;
+    this.tvNsec = tvNsec;
+  }
+}
+
+/** struct linger: what SO_LINGER takes and gives; `lLinger` in seconds. */
+export class Linger {
+  lOnoff: number;
+  lLinger: number;
+
+  constructor(lOnoff: number, lLinger: number) {
+    this.lOnoff = lOnoff;
+    this.lLinger = lLinger;
+  }
+}
+
+const NO_IOV: Iovec[] = [];
+
+/**
+ * struct msghdr. A user sets msgName, msgIov and msgControl; on receiving, msgName is an address to fill (or null), and
+ * `msgControllen` says how many control messages are wanted, and then how many came.
+ * The `msgIter…` fields, `msgCopied` and `msgRestarted` belong to the kernel side and are set by `msgInit`.
+ */
+export class MsgHdr {
+  msgName: SockAddr | null;
+  msgNamelen: number;
+  msgIov: Iovec[];
+  msgIovlen: number;
+  msgControl: Cmsg[] | null;
+  msgControllen: number;
+  msgFlags: number;
+  /** Index of the iovec that the next byte goes to or comes from. */
+  msgIterSeg: number;
+  /** Offset of that byte in it. */
+  msgIterOffset: number;
+  /** Bytes between there and the end of the message. */
+  msgIterCount: number;
+  /** What the protocol has moved in this operation, over all its restarts. */
+  msgCopied: number;
+  /** The operation slept and is being done again: what happens once only (trace, checks of arguments) already has. */
+  msgRestarted: boolean;
+
+  constructor() {
+    this.msgName = null;
+    this.msgNamelen = 0;
+    this.msgIov = NO_IOV;
+    this.msgIovlen = 0;
+    this.msgControl = null;
+    this.msgControllen = 0;
+    this.msgFlags = 0;
+    this.msgIterSeg = 0;
+    this.msgIterOffset = 0;
+    this.msgIterCount = 0;
+    this.msgCopied = 0;
+    this.msgRestarted = false;
+  }
+}
+
+/** A MsgHdr of these buffers, as a user builds one. */
+export function makeMsgHdr(buffers: readonly Uint8Array[], name: SockAddr | null = null): MsgHdr {
+  const msg = new MsgHdr();
+  msg.msgName = name;
+  msg.msgIov = buffers.map((buffer) => new Iovec(buffer));
+  msg.msgIovlen = msg.msgIov.length;
+  return msg;
+}
+
+/** Puts the iterator at the start. Returns the bytes that the message has room for, or -1 if a length is not one. */
+export function msgInit(msg: MsgHdr): number {
+  let count = 0;
+  for (let i = 0; i < msg.msgIovlen; i++) {
+    const iov = msg.msgIov[i];
+    if (iov === undefined || iov.iovLen < 0 || iov.iovLen > iov.iovBase.length) return -1;
+    count += iov.iovLen;
+  }
+  msg.msgIterSeg = 0;
+  msg.msgIterOffset = 0;
+  msg.msgIterCount = count;
+  msg.msgCopied = 0;
+  msg.msgRestarted = false;
+  return count;
+}
