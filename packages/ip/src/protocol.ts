@@ -1,0 +1,100 @@
+/*
+ * inet_protos: how IP calls the transports it does not know, by protocol number.
+ *
+ * A transport registers one constant InetProtocol with inetAddProtocol(), a NetOffload for
+ * segmentation with inetAddOffload(). Raw sockets come in by RawOps, which the family fills.
+ */
+import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
+import type { Net } from '@stack/kernel';
+import type { SkBuff } from '@stack/skbuff';
+import { MAX_INET_PROTOS } from './ip-header.ts';
+
+/** A transport, as IP sees it (today's net_protocol). */
+export interface InetProtocol {
+  /**
+   * Takes skb, data at the transport header, networkHeader at IP's. It owns skb from then on.
+   * Returns 0, or -n to have the packet given to protocol n.
+   */
+  readonly handler: (skb: SkBuff) => number;
+  /**
+   * An ICMP error about a packet of this protocol. skb stays the caller's; its data (and
+   * networkHeader) is at the IP header that came back inside the message, its transportHeader at
+   * the ICMP header. info is the next hop's MTU for ICMP_FRAG_NEEDED, the gateway for a redirect,
+   * the pointer for a parameter problem. The message's type and code are icmpErrType(skb),
+   * icmpErrCode(skb). Returns 0, or -ENOENT if no socket was found.
+   */
+  readonly errHandler: ((skb: SkBuff, info: number) => number) | null;
+  /** Not looked for in IPsec policies; kept for the kernel's flag. */
+  readonly noPolicy: boolean;
+  /** Errors are only passed on if the quoted header can be trusted: it must be complete. */
+  readonly icmpStrictTagValidation: boolean;
+}
+
+/** A transport's part in segmentation offload. */
+export interface NetOffload {
+  /**
+   * Cuts skb (which stays the caller's), data at the transport header, into segments linked by
+   * `next`, each with all its headers in front; or -errno.
+   */
+  readonly gsoSegment: (skb: SkBuff, features: number) => SkBuff | number;
+}
+
+/** What the raw sockets of the family give to IP. */
+export interface RawOps {
+  /** Gives every raw socket that wants it a copy of skb (lent), data at the transport header. Returns whether there was one. */
+  readonly localDeliver: (skb: SkBuff, protocol: number) => boolean;
+  /** An ICMP error for raw sockets, as InetProtocol.errHandler. */
+  readonly icmpError: (skb: SkBuff, protocol: number, info: number) => void;
+}
+
+/** An empty table of protocols. */
+export function inetProtosNew<T>(): (T | null)[] {
+  return new Array<T | null>(MAX_INET_PROTOS).fill(null);
+}
+
+/** Registers a transport under its number. Returns 0, -EINVAL, or -EEXIST if the number is taken. */
+export function inetAddProtocol(net: Net, prot: InetProtocol, protocol: number): number {
+  return tableAdd(net.ipv4.inetProtos, prot, protocol);
+}
+
+/** Takes a transport out. Returns 0, or -ENOENT if it is not the one registered. */
+export function inetDelProtocol(net: Net, prot: InetProtocol, protocol: number): number {
+  return tableDel(net.ipv4.inetProtos, prot, protocol);
+}
+
+/** Registers a transport's offload. Returns 0, -EINVAL, or -EEXIST. */
+export function inetAddOffload(net: Net, offload: NetOffload, protocol: number): number {
+  return tableAdd(net.ipv4.inetOffloads, offload, protocol);
+}
+
+/** Takes a transport's offload out. Returns 0, or -ENOENT. */
+export function inetDelOffload(net: Net, offload: NetOffload, protocol: number): number {
+  return tableDel(net.ipv4.inetOffloads, offload, protocol);
+}
+
+/** Registers the family's raw sockets. Returns 0, or -EEXIST. */
+export function inetAddRawOps(net: Net, ops: RawOps): number {
+  if (net.ipv4.rawOps !== null) return -EEXIST;
+  net.ipv4.rawOps = ops;
+  return 0;
+}
+
+/** Takes them out. Returns 0, or -ENOENT. */
+export function inetDelRawOps(net: Net, ops: RawOps): number {
+  if (net.ipv4.rawOps !== ops) return -ENOENT;
+  net.ipv4.rawOps = null;
+  return 0;
+}
+
+function tableAdd<T>(table: (T | null)[], entry: T, protocol: number): number {
+  if (protocol < 0 || protocol >= MAX_INET_PROTOS) return -EINVAL;
+  if (table[protocol] !== null) return -EEXIST;
+  table[protocol] = entry;
+  return 0;
+}
+
+function tableDel<T>(table: (T | null)[], entry: T, protocol: number): number {
+  if (table[protocol] !== entry) return -ENOENT;
+  table[protocol] = null;
+  return 0;
+}
