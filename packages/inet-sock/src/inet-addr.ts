@@ -5,10 +5,7 @@
  * machine, so the same number stands in the header. Text appears only where a user reads or
  * writes it: inAton(), inNtoa(). The classes of address follow RFC 1122 §3.2.1.3, RFC 5735.
  */
-import { SockAddr } from '@stack/socket';
-
-export const AF_INET = 2;
-export const PF_INET = 2;
+import { AF_INET, SockAddr } from '@stack/socket';
 
 export const INADDR_ANY = 0;
 export const INADDR_LOOPBACK = 0x7f000001;

@@ -5,14 +5,15 @@
  * The engine (tcp) never looks at an address: whatever a carrier must give stands in
  * af_specific, one constant object per carrier. IPv4's is ipv4Specific in @stack/tcp/ipv4.
  */
-import { TimerList } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
+import { TIMER_DEFERRABLE, timerSetup } from '@stack/kernel';
+import type { Net, TimerList } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import type { Proto, SockAddr } from '@stack/socket';
 import { INET_FLAGS_IS_ICSK, InetSock } from './inet-sock.ts';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
-import type { RequestSock, RequestSockQueue } from './request-sock.ts';
+import type { InetHashinfo } from './inet-hashinfo.ts';
 import type { SockCommon } from './inet-sock.ts';
+import type { RequestSock, RequestSockQueue } from './request-sock.ts';
 
 /** icskPending: what the retransmit timer is armed for. */
 export const ICSK_TIME_RETRANS = 1;
@@ -46,8 +47,7 @@ export interface InetConnectionSockAfOps {
   /**
    * Makes the child of a listener once the handshake is complete. dst is the route found with a
    * SYN cookie (its reference is taken) or null. reqUnhash is the request to take out of the
-   * table (req itself, or null for a cookie). Returns the child, with ownReqResult(child) telling
-   * whether this call put it into the table, or null.
+   * table (req itself, or null for a cookie). Returns the child, in the table, or null.
    */
   readonly synRecvSock: (
     sk: InetConnectionSock, skb: SkBuff, req: RequestSock, dst: DstEntry | null, reqUnhash: RequestSock | null,
@@ -56,17 +56,17 @@ export interface InetConnectionSockAfOps {
   readonly mtuReduced: (sk: InetConnectionSock) => void;
   /** Answers skb (not consumed) with a reset; sk may be null. */
   readonly sendReset: (sk: SockCommon | null, skb: SkBuff) => void;
+  /** The tables of the engine in a Net. */
+  readonly hashinfo: (net: Net) => InetHashinfo;
   /** The four-tuple's hash for ehash. */
   readonly ehashfn: (sk: SockCommon) => number;
   /** Whether two members of ehash are the same four-tuple. */
   readonly match: (a: SockCommon, b: SockCommon) => boolean;
   /** Copies the four-tuple of one member to another (child of a request, time-wait of a sock). */
   readonly copyKey: (from: SockCommon, to: SockCommon) => void;
-  /** Whether two local addresses are in each other's way on one port; wildcards match when matchWildcard. */
-  readonly rcvSaddrEqual: (a: InetSock, b: SockCommon, matchWildcard: boolean) => boolean;
-  /** Whether sk's local address is the wildcard. */
-  readonly rcvSaddrAny: (sk: InetSock) => boolean;
-  /** Keyed hash of sk's local address and peer for RFC 6056 port selection (-> low bits of the offset). */
+  /** Whether two local addresses are in each other's way on one port: equal, or one of them the wildcard. */
+  readonly rcvSaddrConflict: (a: SockCommon, b: SockCommon) => boolean;
+  /** RFC 6056 §3.3.4: a keyed hash of sk's addresses and remote port. */
   readonly portOffset: (sk: InetSock) => number;
   /** Initial sequence number of an active open (RFC 6528). */
   readonly initSequence: (sk: InetConnectionSock) => number;
@@ -76,9 +76,12 @@ export interface InetConnectionSockAfOps {
   readonly resetSaddr: (sk: InetSock) => void;
   /** A number that names sk's peer in the metrics cache. */
   readonly metricsKey: (sk: SockCommon) => number;
-  /** Fills a SockAddr-like row for diagnostics. */
+  /** The local or remote address and port as `ss` writes them. */
   readonly addrText: (sk: SockCommon, peer: boolean) => string;
 }
+
+/** What a timer does before its engine has set it up. */
+function inetCskNoTimer(_timer: TimerList): void {}
 
 /** A connection-oriented socket. */
 export class InetConnectionSock extends InetSock {
@@ -140,9 +143,9 @@ export class InetConnectionSock extends InetSock {
     this.icskBindHash = null;
     this.bindNext = null;
     this.bindPrev = null;
-    this.icskRetransmitTimer = new TimerList();
-    this.icskDelackTimer = new TimerList();
-    this.skTimer = new TimerList();
+    this.icskRetransmitTimer = timerSetup(net, inetCskNoTimer, this);
+    this.icskDelackTimer = timerSetup(net, inetCskNoTimer, this);
+    this.skTimer = timerSetup(net, inetCskNoTimer, this, TIMER_DEFERRABLE);
     this.icskTimeout = 0;
     this.icskRto = 0;
     this.icskRtoMin = 0;

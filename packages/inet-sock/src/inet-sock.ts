@@ -25,9 +25,14 @@ export interface SockCommon {
   inetNum: number;
   nullsNext: SockCommon | null;
   nullsPrev: SockCommon | null;
-  /** Index of the ehash chain or lhash chain this is on; -1 when unhashed. */
-  nullsSlot: number;
+  /** Which table this is in: SK_UNHASHED, SK_IN_EHASH, SK_IN_LHASH. */
+  hashedIn: number;
 }
+
+/** SockCommon.hashedIn */
+export const SK_UNHASHED = 0;
+export const SK_IN_EHASH = 1;
+export const SK_IN_LHASH = 2;
 
 /** InetSock.inetFlags */
 export const INET_FLAGS_RECVERR = 1 << 0;
@@ -96,7 +101,7 @@ export class InetSock extends Sock implements SockCommon {
   inetSport: number;
   nullsNext: SockCommon | null;
   nullsPrev: SockCommon | null;
-  nullsSlot: number;
+  hashedIn: number;
   /** The next IP identification of a connected socket. */
   inetId: number;
   tos: number;
@@ -130,7 +135,7 @@ export class InetSock extends Sock implements SockCommon {
     this.inetSport = 0;
     this.nullsNext = null;
     this.nullsPrev = null;
-    this.nullsSlot = -1;
+    this.hashedIn = SK_UNHASHED;
     this.inetId = 0;
     this.tos = 0;
     this.minTtl = 0;

@@ -5,11 +5,11 @@
  * A request stands in ehash beside full socks, with skState TCP_NEW_SYN_RECV, until the ACK of the
  * handshake turns it into a child, which then waits on the accept queue with the request as its link.
  */
-import { TimerList } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
+import type { Net, TimerList } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
 import type { Sock } from '@stack/socket';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
+import { SK_UNHASHED } from './inet-sock.ts';
 import type { SockCommon } from './inet-sock.ts';
 
 /** What an engine's carrier does for a request (one constant table per engine and carrier). */
@@ -23,8 +23,10 @@ export interface RequestSockOps {
   readonly sendReset: (sk: SockCommon | null, skb: SkBuff) => void;
   /** The last reference went. */
   readonly destructor: (req: RequestSock) => void;
-  /** The request timed out once more. */
+  /** The request timed out once more (counting it). */
   readonly synAckTimeout: (req: RequestSock) => void;
+  /** How often a SYN-ACK is sent again where the listener says nothing (net.ipv4.tcp_synack_retries). */
+  readonly synAckRetries: (net: Net) => number;
 }
 
 /** A connection request on a listener. */
@@ -42,14 +44,15 @@ export class RequestSock implements SockCommon {
   inetNum: number;
   nullsNext: SockCommon | null;
   nullsPrev: SockCommon | null;
-  nullsSlot: number;
+  hashedIn: number;
   rskOps: RequestSockOps;
   rskListener: InetConnectionSock | null;
   /** The child, from its making until accept(). */
   sk: Sock | null;
   /** The next on the accept queue. */
   dlNext: RequestSock | null;
-  rskTimer: TimerList;
+  /** Made when the request joins the SYN queue. */
+  rskTimer: TimerList | null;
   /** Jiffies the timer was armed for last. */
   timeout: number;
   /** The MSS the peer announced. */
@@ -88,12 +91,12 @@ export class RequestSock implements SockCommon {
     this.inetNum = 0;
     this.nullsNext = null;
     this.nullsPrev = null;
-    this.nullsSlot = -1;
+    this.hashedIn = SK_UNHASHED;
     this.rskOps = ops;
     this.rskListener = null;
     this.sk = null;
     this.dlNext = null;
-    this.rskTimer = new TimerList();
+    this.rskTimer = null;
     this.timeout = 0;
     this.mss = 0;
     this.numRetrans = 0;

@@ -6,9 +6,11 @@
  * milliseconds is said there; the sysctl table is in sysctl-net-tcp.ts.
  */
 import { InetHashinfo } from '@stack/inet-sock';
-import { SnmpMib } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
+import type { InetTwskOps } from '@stack/inet-sock';
+import { SnmpMib, siphashKeyInit, snmpAdd, snmpDec, snmpInc } from '@stack/kernel';
+import type { Net, SiphashKey } from '@stack/kernel';
 import { ProtoMem } from '@stack/socket';
+import { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpReno } from './tcp-cong.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
@@ -23,16 +25,17 @@ export class NetnsTcp {
   mem: ProtoMem;
   congestionOps: TcpCongestionOps[];
   congestionDefault: TcpCongestionOps;
-  /** Sockets without an owner that still have work to do. */
-  orphanCount: number;
+  /** What the ACK being processed has said so far; one at a time in a Net. */
+  sacktagState: TcpSacktagState;
   /** RFC 5961 §10: challenge ACKs left in this second, and the second (jiffies / HZ). */
   challengeCount: number;
   challengeTimestamp: number;
   /** Seconds since the last warning of a SYN flood, for SYN cookies: jiffies when a queue overflowed last. */
   synqOverflowTs: number;
-  /** Keys (two words each) for initial sequence numbers, timestamp offsets, ports, cookies; drawn on first use. */
-  secret: Int32Array | null;
-  syncookieSecret: Int32Array | null;
+  /** Keys for initial sequence numbers, for timestamp offsets and for SYN cookies. */
+  netSecret: SiphashKey;
+  tsSecret: SiphashKey;
+  syncookieSecret: SiphashKey;
 
   sysctlTcpSack: number;
   sysctlTcpDsack: number;
@@ -109,9 +112,9 @@ export class NetnsTcp {
   /** Milliseconds. */
   sysctlTcpRtoMaxMs: number;
 
-  constructor(net: Net) {
+  constructor(net: Net, twskOps: InetTwskOps) {
     this.net = net;
-    this.hashinfo = new InetHashinfo();
+    this.hashinfo = new InetHashinfo(twskOps);
     this.tcpMib = new SnmpMib('Tcp', tcpMibNames);
     this.linuxMib = new SnmpMib('TcpExt', linuxMibNames);
     this.mem = new ProtoMem(
@@ -121,12 +124,13 @@ export class NetnsTcp {
     );
     this.congestionOps = [tcpReno];
     this.congestionDefault = tcpReno;
-    this.orphanCount = 0;
+    this.sacktagState = new TcpSacktagState();
     this.challengeCount = 0;
     this.challengeTimestamp = 0;
     this.synqOverflowTs = 0;
-    this.secret = null;
-    this.syncookieSecret = null;
+    this.netSecret = siphashKeyInit(net.world);
+    this.tsSecret = siphashKeyInit(net.world);
+    this.syncookieSecret = siphashKeyInit(net.world);
     this.sysctlTcpSack = 1;
     this.sysctlTcpDsack = 1;
     this.sysctlTcpTimestamps = 1;
@@ -204,30 +208,25 @@ declare module '@stack/kernel' {
 
 /** Adds one to a counter of the Tcp group (TCP_MIB_*). */
 export function tcpIncStats(net: Net, field: number): void {
-  const values = net.tcp.tcpMib.values;
-  values[field] = (values[field] ?? 0) + 1;
+  snmpInc(net.tcp.tcpMib, field);
 }
 
 /** Takes one from a gauge of the Tcp group (TCP_MIB_CURRESTAB). */
 export function tcpDecStats(net: Net, field: number): void {
-  const values = net.tcp.tcpMib.values;
-  values[field] = (values[field] ?? 0) - 1;
+  snmpDec(net.tcp.tcpMib, field);
+}
+
+/** Adds n to a counter of the Tcp group. */
+export function tcpAddStats(net: Net, field: number, n: number): void {
+  snmpAdd(net.tcp.tcpMib, field, n);
 }
 
 /** Adds one to a counter of the TcpExt group (LINUX_MIB_*). */
 export function netIncStats(net: Net, field: number): void {
-  const values = net.tcp.linuxMib.values;
-  values[field] = (values[field] ?? 0) + 1;
+  snmpInc(net.tcp.linuxMib, field);
 }
 
-/** Adds to a counter of the Tcp group. */
-export function tcpAddStats(net: Net, field: number, n: number): void {
-  const values = net.tcp.tcpMib.values;
-  values[field] = (values[field] ?? 0) + n;
-}
-
-/** Adds to a counter of the TcpExt group. */
+/** Adds n to a counter of the TcpExt group. */
 export function netAddStats(net: Net, field: number, n: number): void {
-  const values = net.tcp.linuxMib.values;
-  values[field] = (values[field] ?? 0) + n;
+  snmpAdd(net.tcp.linuxMib, field, n);
 }

@@ -1,0 +1,124 @@
+/*
+ * The timers of a connection: one for retransmission, probes and reordering (icskPending says what
+ * it is armed for), one for delayed ACKs, one for keepalive.
+ *
+ * Deviation: clearing stops a timer at once. Linux leaves it to fire and find nothing to do, which
+ * would hold virtual time and idle() up.
+ */
+import { delTimer, modTimer } from '@stack/kernel';
+import type { TimerList } from '@stack/kernel';
+import {
+  ICSK_ACK_TIMER, ICSK_TIME_DACK,
+} from './inet-connection-sock.ts';
+import type { InetConnectionSock } from './inet-connection-sock.ts';
+
+/** A timer's function; the sock is timer.data. */
+export type IcskTimerFunction = (timer: TimerList) => void;
+
+/** Sets the three timers up; called once when the sock is made. */
+export function inetCskInitXmitTimers(
+  sk: InetConnectionSock, retransmit: IcskTimerFunction, delack: IcskTimerFunction, keepalive: IcskTimerFunction,
+): void {
+  sk.icskRetransmitTimer.function = retransmit;
+  sk.icskDelackTimer.function = delack;
+  sk.skTimer.function = keepalive;
+  sk.icskPending = 0;
+  sk.icskAckPending = 0;
+}
+
+/** Stops all three. */
+export function inetCskClearXmitTimers(sk: InetConnectionSock): void {
+  sk.icskPending = 0;
+  sk.icskAckPending = 0;
+  delTimer(sk.icskRetransmitTimer);
+  delTimer(sk.icskDelackTimer);
+  delTimer(sk.skTimer);
+}
+
+/** Stops the timer that `what` (ICSK_TIME_*) uses. */
+export function inetCskClearXmitTimer(sk: InetConnectionSock, what: number): void {
+  if (what === ICSK_TIME_DACK) {
+    sk.icskAckPending = 0;
+    sk.icskAckRetry = 0;
+    delTimer(sk.icskDelackTimer);
+    return;
+  }
+  sk.icskPending = 0;
+  delTimer(sk.icskRetransmitTimer);
+}
+
+/** Arms the timer of `what` to fire in `when` jiffies, maxWhen at most. */
+export function inetCskResetXmitTimer(sk: InetConnectionSock, what: number, when: number, maxWhen: number): void {
+  const expires = (sk.skNet.world.jiffies + (when > maxWhen ? maxWhen : when)) | 0;
+  if (what === ICSK_TIME_DACK) {
+    sk.icskAckPending |= ICSK_ACK_TIMER;
+    sk.icskAckTimeout = expires;
+    modTimer(sk.icskDelackTimer, expires);
+    return;
+  }
+  sk.icskPending = what;
+  sk.icskTimeout = expires;
+  modTimer(sk.icskRetransmitTimer, expires);
+}
+
+/** Arms the keepalive timer. */
+export function inetCskResetKeepaliveTimer(sk: InetConnectionSock, len: number): void {
+  modTimer(sk.skTimer, (sk.skNet.world.jiffies + len) | 0);
+}
+
+/** Stops the keepalive timer. */
+export function inetCskDeleteKeepaliveTimer(sk: InetConnectionSock): void {
+  delTimer(sk.skTimer);
+}
+
+/** The retransmission timeout with backoff, maxWhen at most (jiffies). */
+export function inetCskRtoBackoff(sk: InetConnectionSock, maxWhen: number): number {
+  const when = sk.icskRto * 2 ** sk.icskBackoff;
+  return when > maxWhen ? maxWhen : when;
+}
+
+/** An ACK is owed. */
+export function inetCskScheduleAck(sk: InetConnectionSock): void {
+  sk.icskAckPending |= 1;
+}
+
+/** Whether an ACK is owed. */
+export function inetCskAckScheduled(sk: InetConnectionSock): boolean {
+  return (sk.icskAckPending & 1) !== 0;
+}
+
+/** Forgets everything about delayed ACKs. */
+export function inetCskDelackInit(sk: InetConnectionSock): void {
+  sk.icskAckPending = 0;
+  sk.icskAckQuick = 0;
+  sk.icskAckPingpong = 0;
+  sk.icskAckRetry = 0;
+  sk.icskAckAto = 0;
+  sk.icskAckTimeout = 0;
+  sk.icskAckLrcvtime = 0;
+  sk.icskAckLastSegSize = 0;
+  sk.icskAckRcvMss = 0;
+}
+
+/** icskAckPingpong from which on a session counts as interactive: ACKs wait for data to ride on. */
+export const TCP_PINGPONG_THRESH = 1;
+
+/** Makes the session interactive. */
+export function inetCskEnterPingpongMode(sk: InetConnectionSock): void {
+  sk.icskAckPingpong = TCP_PINGPONG_THRESH;
+}
+
+/** Makes it one-way. */
+export function inetCskExitPingpongMode(sk: InetConnectionSock): void {
+  sk.icskAckPingpong = 0;
+}
+
+/** Whether it is interactive. */
+export function inetCskInPingpongMode(sk: InetConnectionSock): boolean {
+  return sk.icskAckPingpong >= TCP_PINGPONG_THRESH;
+}
+
+/** One more answer with data; 255 at most. */
+export function inetCskIncPingpongCnt(sk: InetConnectionSock): void {
+  if (sk.icskAckPingpong < 255) sk.icskAckPingpong++;
+}

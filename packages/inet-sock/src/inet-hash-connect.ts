@@ -1,0 +1,126 @@
+/*
+ * The local port of an active open: inetHashConnect chooses one by RFC 6056 §3.3.4 (double hash:
+ * a keyed hash of the destination picks a start and a counter of its own), or checks the one that
+ * bind(2) chose, and puts the sock into ehash. A time-wait sock of the same four-tuple may be
+ * taken over where the engine's twskUnique allows it.
+ */
+import { EADDRNOTAVAIL, randomBelow, randomU32 } from '@stack/kernel';
+import type { Net } from '@stack/kernel';
+import { TCP_TIME_WAIT } from '@stack/socket';
+import type { InetConnectionSock } from './inet-connection-sock.ts';
+import type { InetHashinfo } from './inet-hashinfo.ts';
+import {
+  inetBindBucketCreate, inetBindBucketFind, inetBindHash, inetEhashAdd, inetEhashDel, inetEhashNolisten,
+} from './inet-hashtables.ts';
+import { inetIsLocalReservedPort, inetSkGetLocalPortRange } from './inet-port-range.ts';
+import type { InetTimewaitSock } from './inet-timewait-sock.ts';
+import { inetTwskDeschedulePut } from './inet-timewait.ts';
+
+/** Counters of RFC 6056 §3.3.4; the table is larger than its example so that a stranger sees little of others' use. */
+const INET_TABLE_PERTURB_SIZE = 4096;
+
+function tablePerturb(hashinfo: InetHashinfo, net: Net): Int32Array {
+  if (hashinfo.tablePerturb !== null) return hashinfo.tablePerturb;
+  const table = new Int32Array(INET_TABLE_PERTURB_SIZE);
+  for (let i = 0; i < table.length; i++) table[i] = randomU32(net.world.random);
+  hashinfo.tablePerturb = table;
+  return table;
+}
+
+/** Whether sk with local port lport would be alone with its four-tuple; if so it is in ehash afterwards. */
+function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lport: number): boolean {
+  const af = sk.afSpecific;
+  sk.inetNum = lport;
+  sk.inetSport = lport;
+  const hash = af.ehashfn(sk);
+  let tw: InetTimewaitSock | null = null;
+  for (let sk2 = hashinfo.ehash[hash & hashinfo.ehashMask] ?? null; sk2 !== null; sk2 = sk2.nullsNext) {
+    if (sk2.skHash !== hash || !af.match(sk, sk2)) continue;
+    if (sk2.skState !== TCP_TIME_WAIT) return false;
+    tw = sk2 as InetTimewaitSock;
+    if (!hashinfo.twskOps.twskUnique(sk, tw)) return false;
+    break;
+  }
+  if (tw !== null) {
+    inetEhashDel(hashinfo, tw);
+    hashinfo.twskOps.twskRecycled(tw);
+    inetTwskDeschedulePut(tw);
+  }
+  sk.skHash = hash;
+  inetEhashAdd(hashinfo, sk);
+  return true;
+}
+
+/** sk was bound before: its port is given. */
+function connectBoundPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number {
+  const tb = sk.icskBindHash;
+  const lport = sk.inetNum;
+  if (tb !== null && tb.owners === sk && sk.bindNext === null && tb.deathrow === null) {
+    inetEhashNolisten(sk, null);
+    return 0;
+  }
+  return inetCheckEstablished(sk, hashinfo, lport) ? 0 : -EADDRNOTAVAIL;
+}
+
+/** Takes `port` if sk would be alone with its four-tuple on it. */
+function tryPort(sk: InetConnectionSock, hashinfo: InetHashinfo, port: number): boolean {
+  let tb = inetBindBucketFind(hashinfo, port);
+  if (tb !== null) {
+    // Ports of bind(2) are left alone: what they allow, their owners decide.
+    if (tb.fastreuse >= 0 || tb.fastreuseport >= 0) return false;
+    if (!inetCheckEstablished(sk, hashinfo, port)) return false;
+    // Taking over the last time-wait sock may have dissolved the bucket.
+    tb = inetBindBucketFind(hashinfo, port);
+  }
+  if (tb === null) {
+    tb = inetBindBucketCreate(hashinfo, port);
+    tb.fastreuse = -1;
+    tb.fastreuseport = -1;
+  }
+  inetBindHash(sk, tb, port);
+  sk.inetSport = port;
+  if (sk.hashedIn === 0) inetEhashNolisten(sk, null);
+  return true;
+}
+
+/** sk has no port yet: goes through the range from where the hashes say, even offsets first. */
+function connectAnyPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number {
+  const net = sk.skNet;
+  const portOffset = sk.afSpecific.portOffset(sk);
+  const range = inetSkGetLocalPortRange(sk);
+  const low = range & 0xffff;
+  const high = (range >>> 16) & 0xffff;
+  const remaining = high - low + 1 > 1 ? (high - low + 1) & ~1 : 1;
+  const perturb = tablePerturb(hashinfo, net);
+  const index = portOffset & (INET_TABLE_PERTURB_SIZE - 1);
+  let offset = (((perturb[index] ?? 0) + portOffset) >>> 0) % remaining & ~1;
+  for (let parity = 0; parity < 2; parity++) {
+    for (let i = 0; i < remaining; i += 2) {
+      const port = low + ((offset + i) % remaining);
+      if (inetIsLocalReservedPort(net, port) || !tryPort(sk, hashinfo, port)) continue;
+      // A few ports are skipped now and then, so that the sequence tells less about other connections.
+      const step = sk.localPortRange !== 0 ? i : Math.max(i, randomBelow(net.world.random, 8) * 2);
+      perturb[index] = ((perturb[index] ?? 0) + step + 2) | 0;
+      return 0;
+    }
+    offset++;
+    if (remaining === 1) break;
+  }
+  return -EADDRNOTAVAIL;
+}
+
+/**
+ * Binds sk, whose addresses and remote port are set, for connect(2): in ehash and with a local port afterwards.
+ * 0, or -EADDRNOTAVAIL when the four-tuple, or each port of the range, is taken.
+ */
+export function inetHashConnect(sk: InetConnectionSock): number {
+  const hashinfo = sk.afSpecific.hashinfo(sk.skNet);
+  if (sk.inetNum !== 0) return connectBoundPort(sk, hashinfo);
+  const err = connectAnyPort(sk, hashinfo);
+  if (err !== 0) {
+    sk.inetNum = 0;
+    sk.inetSport = 0;
+  }
+  return err;
+}
+
