@@ -1,0 +1,146 @@
+/**
+ * What runs when nobody else does, in this order: softirqs; events (timers) that are due, one at a time, each followed by the
+ * softirqs it raised; works. `runPending` is called by the outermost `worldLeave`, by `worldTurn` (a turn of the host's event loop)
+ * and by `worldAlarm` (the host's timer). advance.ts moves virtual time.
+ *
+ * A turn has a budget, past which the rest waits for a turn of its own: else user code that loops over promises that resolve at
+ * once would keep the event loop from ever turning. Under a real clock the budget is time; under a virtual one it is units of work
+ * while user code may be running, and host time while it cannot be, so that it never changes the order of events.
+ */
+import { advance } from './advance.ts';
+import { runEvent, nextEventBound } from './event.ts';
+import { jiffiesAt } from './jiffies.ts';
+import { fault } from './panic.ts';
+import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle } from './settle.ts';
+import { softirqNames, takeSoftirqNet } from './softirq.ts';
+import { takeWork } from './work.ts';
+import { NET_UP, NET_GONE } from './net-state.ts';
+import type { World } from './world.ts';
+
+/** Units of work between two looks at the budget. */
+const LOOK_EVERY = 16;
+/** How long the stack keeps the host's event loop from turning, in ns. */
+const SLICE = 1_500_000;
+/** Virtual time, user code running: units of work until the rest waits for a turn. */
+const TURN_CHARGE = 512;
+
+/** Reads the clock, if it is one that runs by itself. */
+export function readClock(world: World): void {
+  if (world.clock.virtual !== null) return;
+  const now = world.clock.now();
+  world.now = now;
+  world.jiffies = jiffiesAt(now);
+}
+
+/** Is it time to stop? Sets world.spent. */
+function lookAtBudget(world: World): void {
+  const units = world.charge;
+  world.charge = 0;
+  if (world.clock.virtual === null) {
+    readClock(world);
+    if (!world.watching) {
+      // Whoever starts to be busy asks for a turn; while turns come, the event loop is not starving.
+      world.watching = true;
+      world.watchSince = world.now;
+      requestTurn(world);
+    } else if (world.now - world.watchSince > SLICE) world.spent = true;
+  } else if (world.quietTurns < QUIET_TURNS) {
+    world.turnCharge += units;
+    if (world.turnCharge < TURN_CHARGE) return;
+    world.turnCharge = 0;
+    world.spent = true;
+  } else if (world.clock.loop.now() - world.watchSince > SLICE) world.spent = true;
+}
+
+/** Runs the softirqs that one Net has raised. What they raise anew waits for the Net's next turn. */
+function runSoftirqs(world: World): void {
+  const net = takeSoftirqNet(world);
+  let pending = net.softirqPending;
+  net.softirqPending = 0;
+  while (pending !== 0 && net.state === NET_UP) {
+    const nr = 31 - Math.clz32(pending & -pending);
+    pending &= pending - 1;
+    const action = net.softirqVec[nr]!;
+    if (action === null) continue;
+    world.charge++;
+    world.actionCharge = 0;
+    try {
+      action(net);
+    } catch (error) {
+      world.depth = 1;
+      fault(world, net, error, `softirq ${softirqNames[nr]!}`);
+    }
+  }
+}
+
+/** Runs the first work. */
+function runWork(world: World): void {
+  const work = takeWork(world);
+  const net = work.net;
+  if (net !== null && net.state === NET_GONE) return;
+  world.charge++;
+  try {
+    work.function(work);
+  } catch (error) {
+    world.depth = 1;
+    fault(world, net, error, work.function.name);
+  }
+}
+
+/** Runs all that can run now, or until the budget is spent. Call at depth 1. */
+export function runPending(world: World): void {
+  while (!world.spent) {
+    if (world.softirqFirst !== null) runSoftirqs(world);
+    else if (world.nextEvent <= world.now) runEvent(world);
+    else if (world.workFirst !== null) runWork(world);
+    else return;
+    if (world.charge >= LOOK_EVERY) lookAtBudget(world);
+  }
+}
+
+/** Wakes whoever awaits `idle`, if the World is. */
+function wakeIdle(world: World): void {
+  if (world.idleWaiters.length === 0 || hasWork(world) || hasForeground(world)) return;
+  if (world.quietTurns < QUIET_TURNS || (world.clock.virtual !== null && world.clock.virtual.held !== 0)) return;
+  const waiters = world.idleWaiters;
+  world.idleWaiters = [];
+  world.quietTurns = 0;
+  for (const wake of waiters) wake();
+}
+
+/** Throws what went wrong outside any Net, one a turn. */
+function throwFaults(world: World): void {
+  const error = world.faults.shift();
+  if (error !== undefined) throw error;
+}
+
+/** A turn of the host's event loop, asked for by `settle`. */
+export function worldTurn(world: World): void {
+  world.turnRequested = false;
+  world.watching = false;
+  world.spent = false;
+  if (world.closed) return;
+  if (world.quietTurns < QUIET_TURNS) world.quietTurns++;
+  world.depth = 1;
+  readClock(world);
+  if (world.clock.virtual !== null) {
+    world.watchSince = world.clock.loop.now();
+    advance(world, runPending);
+  } else runPending(world);
+  world.depth = 0;
+  wakeIdle(world);
+  settle(world);
+  throwFaults(world);
+}
+
+/** The host's timer has rung: real clock only. */
+export function worldAlarm(world: World): void {
+  world.alarmAt = Infinity;
+  if (world.closed) return;
+  world.depth = 1;
+  readClock(world);
+  runPending(world);
+  world.nextEvent = nextEventBound(world);
+  world.depth = 0;
+  settle(world);
+}
