@@ -7,7 +7,7 @@
 // Objects and slots come from the World's pool and go back to it: in steady state nothing is allocated.
 
 import type { Net } from '@stack/kernel';
-import { SKB_DROP_REASON_NOT_SPECIFIED } from '@stack/kernel';
+import { SKB_DROP_REASON_NOT_SPECIFIED, worldNextId } from '@stack/kernel';
 import { debugSkbAlloc, debugSkbFree, skbDoubleFree } from './debug.ts';
 import { dstRelease } from './dst-ref.ts';
 import type { Page, SkbPool } from './page.ts';
@@ -299,8 +299,7 @@ export function takeSkbObject(pool: SkbPool, net: Net, page: Page, shinfo: SkbSh
     skb.shinfo = shinfo;
   }
   skb.users = 1;
-  skb.id = pool.nextId;
-  pool.nextId = (pool.nextId + 1) | 0;
+  skb.id = worldNextId(pool.world);
   pool.nrSkbs++;
   if (pool.debug !== null) debugSkbAlloc(skb, pool.debug);
   return skb;

@@ -93,8 +93,6 @@ export class SkbPool {
   classes: PageClass[];
   /** Free sk_buff objects, linked by next. */
   freeSkbs: SkBuff | null;
-  /** Number of the next sk_buff. */
-  nextId: number;
   /** sk_buffs in use. */
   nrSkbs: number;
   /** Pages in use. */
@@ -112,7 +110,6 @@ export class SkbPool {
     this.freeNumbers = [];
     this.classes = PAGE_CLASS_SIZES.map((size) => new PageClass(size));
     this.freeSkbs = null;
-    this.nextId = 1;
     this.nrSkbs = 0;
     this.nrPages = 0;
     this.bytes = 0;
