@@ -6,6 +6,7 @@
  */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
@@ -83,7 +84,7 @@ export const ERESTARTSYS = 512;
 export const ENOIOCTLCMD = 515;
 
 const names = new Map<number, string>([
-  [EPERM, 'EPERM'], [ENOENT, 'ENOENT'], [EINTR, 'EINTR'], [EIO, 'EIO'], [ENXIO, 'ENXIO'], [E2BIG, 'E2BIG'],
+  [EPERM, 'EPERM'], [ENOENT, 'ENOENT'], [ESRCH, 'ESRCH'], [EINTR, 'EINTR'], [EIO, 'EIO'], [ENXIO, 'ENXIO'], [E2BIG, 'E2BIG'],
   [EBADF, 'EBADF'], [EAGAIN, 'EAGAIN'], [ENOMEM, 'ENOMEM'], [EACCES, 'EACCES'], [EFAULT, 'EFAULT'], [EBUSY, 'EBUSY'],
   [EEXIST, 'EEXIST'], [EXDEV, 'EXDEV'], [ENODEV, 'ENODEV'], [ENOTDIR, 'ENOTDIR'], [EINVAL, 'EINVAL'],
   [ENFILE, 'ENFILE'], [EMFILE, 'EMFILE'], [ENOTTY, 'ENOTTY'], [EFBIG, 'EFBIG'], [ENOSPC, 'ENOSPC'], [ESPIPE, 'ESPIPE'],

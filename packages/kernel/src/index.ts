@@ -16,7 +16,7 @@ export {
 export type { NetLink, NetLinks, WorldLink, WorldLinks } from './link.ts';
 export type { Owner } from './owner.ts';
 export {
-  formatPanic, netPanic,
+  formatPanic, netFault, netPanic,
 } from './panic.ts';
 export type { PanicReport } from './panic.ts';
 export {
@@ -131,7 +131,7 @@ export {
 
 // Errors
 export {
-  EPERM, ENOENT, EINTR, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV,
+  EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV,
   ENOTDIR, EINVAL, ENFILE, EMFILE, ENOTTY, EFBIG, ENOSPC, ESPIPE, EROFS, EPIPE, EDOM, ERANGE, ENAMETOOLONG, ENOSYS,
   ELOOP, ENOMSG, ENODATA, ETIME, EPROTO, EBADMSG, EOVERFLOW, ENOTUNIQ, EILSEQ, EUSERS, ENOTSOCK, EDESTADDRREQ,
   EMSGSIZE, EPROTOTYPE, ENOPROTOOPT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EOPNOTSUPP, EPFNOSUPPORT, EAFNOSUPPORT,
