@@ -1,7 +1,7 @@
 // The hook core (net/netfilter/core.c).
 //
 //   installNetfilter(net) -> nfRegisterNetHook ... nfHook -> (hooks there) nfHookSlow -> okfn
-//                                                             '-> NF_QUEUE: nfQueue, later nfReinject (queue.ts)
+//                                                             '-> NF_QUEUE: nfQueue, later nfReinject (reinject.ts)
 //
 // A point without hook functions costs one test. Lists are replaced when one is registered, so a walk under way is not disturbed.
 
@@ -14,7 +14,7 @@ import {
   NFPROTO_NUMPROTO, NF_ACCEPT, NF_DROP, NF_QUEUE, NF_REPEAT, NF_STOLEN, NF_VERDICT_MASK, NetnsNf, NfHookState, nfInetHookNames,
 } from './hook.ts';
 import type { NfCtHook, NfHookOps, NfOkfn } from './hook.ts';
-import { nfQueue } from './queue.ts';
+import { nfQueue } from './nf-queue.ts';
 
 declare module '@stack/kernel' {
   interface NetLinks {

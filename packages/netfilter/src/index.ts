@@ -22,7 +22,8 @@ export {
 } from './hook.ts';
 
 // Queueing
-export { nfRegisterQueueHandler, nfReinject, nfUnregisterQueueHandler } from './queue.ts';
+export { nfRegisterQueueHandler, nfUnregisterQueueHandler } from './nf-queue.ts';
+export { nfReinject } from './reinject.ts';
 export { NfQueueEntry } from './hook.ts';
 export type { NfQueueHandler } from './hook.ts';
 

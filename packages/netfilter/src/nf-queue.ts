@@ -1,14 +1,12 @@
 // Queued packets (net/netfilter/nf_queue.c): a hook function's NF_QUEUE hands the packet to the host's queue handler,
-// whose nfReinject brings it back: on with the next hook function, or again with the same one (NF_REPEAT).
+// which brings it back with nfReinject (reinject.ts).
 
 import { EBUSY, ESRCH, SKB_DROP_REASON_NETFILTER_DROP } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import {
-  NF_ACCEPT, NF_QUEUE, NF_REPEAT, NF_STOLEN, NF_VERDICT_FLAG_QUEUE_BYPASS, NF_VERDICT_MASK, NfHookState, NfQueueEntry,
-} from './hook.ts';
-import type { NfHookOps, NfQueueHandler } from './hook.ts';
+import { NF_VERDICT_FLAG_QUEUE_BYPASS, NfHookState, NfQueueEntry } from './hook.ts';
+import type { NfQueueHandler } from './hook.ts';
 
 /** Makes `handler` the one who takes queued packets of this host. 0, or -EBUSY when there is one. */
 export function nfRegisterQueueHandler(net: Net, handler: NfQueueHandler): number {
@@ -53,32 +51,4 @@ function copyState(state: NfHookState): NfHookState {
   copy.indev = state.indev;
   copy.outdev = state.outdev;
   return copy;
-}
-
-/**
- * Ends the wait of a queued packet; the entry must not be used again. NF_ACCEPT: on with the next hook function, and with
- * okfn; NF_REPEAT: with the same one; NF_QUEUE: waits again; NF_STOLEN: the handler has kept the packet; else it is dropped.
- */
-export function nfReinject(entry: NfQueueEntry, verdict: number): void {
-  const { skb, state } = entry;
-  const hooks = state.net.nf.hooks[(state.pf << 3) | state.hook] ?? [];
-  switch (verdict & NF_VERDICT_MASK) {
-    case NF_ACCEPT:
-      resume(skb, state, hooks, entry.hookIndex + 1);
-      return;
-    case NF_REPEAT:
-      resume(skb, state, hooks, entry.hookIndex);
-      return;
-    case NF_QUEUE:
-      if (nfQueue(skb, state, entry.hookIndex, verdict) === 1) resume(skb, state, hooks, entry.hookIndex + 1);
-      return;
-    case NF_STOLEN:
-      return;
-    default:
-      kfreeSkbReason(skb, SKB_DROP_REASON_NETFILTER_DROP);
-  }
-}
-
-function resume(skb: SkBuff, state: NfHookState, hooks: readonly NfHookOps[], index: number): void {
-  if (nfHookSlow(skb, state, hooks, index) === 1) state.okfn(skb);
 }
