@@ -14,7 +14,9 @@ export function advance(world: World, runPending: (world: World) => void): void 
   runPending(world);
   while (!hasWork(world) && virtual.held === 0 && world.quietTurns === QUIET_TURNS && !world.spent && hasForeground(world)) {
     world.turnCharge = 0;
-    const next = nextEventTime(world);
+    const { resolution } = world.clock;
+    const event = nextEventTime(world);
+    const next = resolution === 1 ? event : Math.ceil(event / resolution) * resolution;
     if (next > world.now) {
       virtual.jump(next);
       world.now = next;

@@ -39,6 +39,8 @@ export interface Clock {
 export interface VirtualTime {
   /** How many `hold()`s have no `release()` yet. */
   held: number;
+  /** The last hold was released: whoever did so is user code that may be running. The World sets it back. */
+  released: boolean;
   /** Moves `now` forward. */
   jump(ns: number): void;
 }

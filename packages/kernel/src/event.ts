@@ -2,8 +2,8 @@
  * The order of events: (time, arming), over both wheels and both heaps. `runEvent` runs one that is due; `nextEventTime` says when
  * the next one is.
  */
-import type { HrtimerBase } from './hrtimer.ts';
-import { hrtimerRemove } from './hrtimer.ts';
+import type { Hrtimer, HrtimerBase } from './hrtimer.ts';
+import { hrtimerEarlier, hrtimerRemove } from './hrtimer.ts';
 import { NSEC_PER_JIFFY } from './jiffies.ts';
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
@@ -17,7 +17,7 @@ function wheelTime(base: TimerBase): number {
 }
 
 function heapTime(base: HrtimerBase): number {
-  return base.heap.length === 0 ? Infinity : base.heap[0]!.expires;
+  return base.heap.length === 0 ? Infinity : base.heap[0].expires;
 }
 
 /** When the next event is, in ns; Infinity if none is armed. */
@@ -57,14 +57,19 @@ function firstTimer(world: World): TimerBase | null {
   return ticks < 0 || (ticks === 0 && a.seq < b.seq) ? timers : deferrableTimers;
 }
 
+/** The head of a heap, if it is due. */
+function dueHead(base: HrtimerBase, now: number): Hrtimer | null {
+  if (base.heap.length === 0) return null;
+  const head = base.heap[0];
+  return head.expires <= now ? head : null;
+}
+
 function firstHrtimer(world: World): HrtimerBase | null {
-  const a = world.hrtimers.heap[0];
-  const b = world.deferrableHrtimers.heap[0];
-  const aDue = a !== undefined && a.expires <= world.now;
-  const bDue = b !== undefined && b.expires <= world.now;
-  if (!aDue) return bDue ? world.deferrableHrtimers : null;
-  if (!bDue) return world.hrtimers;
-  return a.expires < b.expires || (a.expires === b.expires && a.seq < b.seq) ? world.hrtimers : world.deferrableHrtimers;
+  const { hrtimers, deferrableHrtimers, now } = world;
+  const a = dueHead(hrtimers, now);
+  const b = dueHead(deferrableHrtimers, now);
+  if (a === null) return b === null ? null : deferrableHrtimers;
+  return b === null || hrtimerEarlier(a, b) ? hrtimers : deferrableHrtimers;
 }
 
 /** A timer of either kind, as far as running it goes. */
@@ -90,7 +95,7 @@ function fireTimer(world: World, base: TimerBase): void {
 }
 
 function fireHrtimer(world: World, base: HrtimerBase): void {
-  const timer = base.heap[0]!;
+  const timer = base.heap[0];
   hrtimerRemove(base, timer);
   if (timer.net !== null && timer.net.state !== NET_UP) return;
   try {
@@ -112,8 +117,8 @@ export function runEvent(world: World): void {
   if (heap === null) fireTimer(world, wheel!);
   else if (wheel === null) fireHrtimer(world, heap);
   else {
-    const ahead = wheel.expiredTicks * NSEC_PER_JIFFY - heap.heap[0]!.expires;
-    if (ahead < 0 || (ahead === 0 && wheelFirst(wheel)!.seq < heap.heap[0]!.seq)) fireTimer(world, wheel);
+    const ahead = wheel.expiredTicks * NSEC_PER_JIFFY - heap.heap[0].expires;
+    if (ahead < 0 || (ahead === 0 && wheelFirst(wheel)!.seq < heap.heap[0].seq)) fireTimer(world, wheel);
     else fireHrtimer(world, heap);
   }
   world.nextEvent = nextEventBound(world);

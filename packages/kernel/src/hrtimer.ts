@@ -56,15 +56,16 @@ export class HrtimerBase {
   }
 }
 
-function earlier(a: Hrtimer, b: Hrtimer): boolean {
+/** a fires before b. */
+export function hrtimerEarlier(a: Hrtimer, b: Hrtimer): boolean {
   return a.expires < b.expires || (a.expires === b.expires && a.seq < b.seq);
 }
 
 function siftUp(heap: Hrtimer[], timer: Hrtimer, index: number): void {
   while (index > 0) {
     const up = (index - 1) >> 1;
-    const parent = heap[up]!;
-    if (!earlier(timer, parent)) break;
+    const parent = heap[up];
+    if (!hrtimerEarlier(timer, parent)) break;
     heap[index] = parent;
     parent.index = index;
     index = up;
@@ -78,9 +79,9 @@ function siftDown(heap: Hrtimer[], timer: Hrtimer, index: number): void {
   for (;;) {
     let down = 2 * index + 1;
     if (down >= length) break;
-    if (down + 1 < length && earlier(heap[down + 1]!, heap[down]!)) down++;
-    const child = heap[down]!;
-    if (!earlier(child, timer)) break;
+    if (down + 1 < length && hrtimerEarlier(heap[down + 1], heap[down])) down++;
+    const child = heap[down];
+    if (!hrtimerEarlier(child, timer)) break;
     heap[index] = child;
     child.index = index;
     index = down;
@@ -96,7 +97,7 @@ export function hrtimerRemove(base: HrtimerBase, timer: Hrtimer): void {
   const moved = heap.pop()!;
   timer.index = -1;
   if (moved === timer) return;
-  if (index > 0 && earlier(moved, heap[(index - 1) >> 1]!)) siftUp(heap, moved, index);
+  if (index > 0 && hrtimerEarlier(moved, heap[(index - 1) >> 1])) siftUp(heap, moved, index);
   else siftDown(heap, moved, index);
 }
 

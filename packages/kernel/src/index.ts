@@ -4,7 +4,7 @@ export {
 } from './world.ts';
 export type { WorldOptions } from './world.ts';
 export {
-  createNet, destroyNet, Net, netAtExit, requireNet, requireNoNet,
+  createNet, destroyNet, destroyWorld, Net, netAtExit, requireNet, requireNoNet,
 } from './net.ts';
 export type { NetExit, NetOptions } from './net.ts';
 export {

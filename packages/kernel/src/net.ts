@@ -9,6 +9,7 @@ import { absent } from './link.ts';
 import { NET_UP } from './net-state.ts';
 import { sweepNet } from './sweep.ts';
 import type { OpenItem } from './report.ts';
+import { openReport } from './report.ts';
 import type { SnmpMib } from './snmp.ts';
 import type { SoftirqAction } from './softirq.ts';
 import { NR_SOFTIRQS } from './softirq.ts';
@@ -136,6 +137,30 @@ export function destroyNet(net: Net): OpenItem[] {
   const left = sweepNet(net, errors);
   world.nets.splice(at, 1);
   worldLeave(world);
+  if (errors.length > 0) throw errors[0];
+  return left;
+}
+
+/**
+ * Takes all hosts down and gives the host's timers back. The World must not be entered any more.
+ *
+ * @returns what was left open
+ * @throws the first error of an exit function, after all have run
+ */
+export function destroyWorld(world: World): OpenItem[] {
+  if (world.closed) return [];
+  const left: OpenItem[] = [];
+  const errors: unknown[] = [];
+  for (const net of [...world.nets]) {
+    try {
+      left.push(...destroyNet(net));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  left.push(...openReport(world));
+  world.closed = true;
+  world.clock.loop.close();
   if (errors.length > 0) throw errors[0];
   return left;
 }

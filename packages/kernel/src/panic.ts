@@ -3,6 +3,7 @@
  * softirq or interrupt of it runs any more); its exit functions, which close what is open, run as soon as the stack has returned.
  * Linux's panic() stops the machine; this one stops one of many.
  */
+import { EIO } from './errno.ts';
 import { NET_GONE, NET_STOPPING, NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
 import type { OpenItem } from './report.ts';
@@ -77,6 +78,16 @@ export function netPanic(net: Net, error: unknown, context = 'netPanic'): void {
 export function fault(world: World, net: Net | null, error: unknown, context: string): void {
   if (net === null || net.state === NET_GONE) worldFault(world, toError(error));
   else netPanic(net, error, context);
+}
+
+/**
+ * For the catch block of a system call: panics the Net and sets the nesting of calls back to what it was inside the bracket, so that
+ * the `worldLeave` that follows fits. `depth` is `world.depth` as read after `worldEnter`. Returns -EIO.
+ */
+export function netFault(net: Net, depth: number, error: unknown, context: string): number {
+  net.world.depth = depth;
+  fault(net.world, net, error, context);
+  return -EIO;
 }
 
 /** A panic as text: what, where, when; the last tracepoints; what was open; the counters. */

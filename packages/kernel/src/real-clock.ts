@@ -118,6 +118,7 @@ export function hostLoop(): HostLoop {
   let timer: HostHandle | number | null = null;
   let reffed = false;
   let closed = false;
+  let attached = false;
 
   const now = (): number => Math.floor(performance.now() * 1e6);
   const request = (): void => {
@@ -148,6 +149,8 @@ export function hostLoop(): HostLoop {
   };
   return {
     attach(turnFn, alarmFn) {
+      if (attached) throw new Error('a clock serves one World');
+      attached = true;
       onTurn = turnFn;
       onAlarm = alarmFn;
     },

@@ -8,7 +8,7 @@
  * while user code may be running, and host time while it cannot be, so that it never changes the order of events.
  */
 import { advance } from './advance.ts';
-import { runEvent, nextEventBound } from './event.ts';
+import { runEvent } from './event.ts';
 import { jiffiesAt } from './jiffies.ts';
 import { fault } from './panic.ts';
 import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle } from './settle.ts';
@@ -60,7 +60,7 @@ function runSoftirqs(world: World): void {
   while (pending !== 0 && net.state === NET_UP) {
     const nr = 31 - Math.clz32(pending & -pending);
     pending &= pending - 1;
-    const action = net.softirqVec[nr]!;
+    const action = net.softirqVec[nr];
     if (action === null) continue;
     world.charge++;
     world.actionCharge = 0;
@@ -68,7 +68,7 @@ function runSoftirqs(world: World): void {
       action(net);
     } catch (error) {
       world.depth = 1;
-      fault(world, net, error, `softirq ${softirqNames[nr]!}`);
+      fault(world, net, error, `softirq ${softirqNames[nr]}`);
     }
   }
 }
@@ -120,10 +120,15 @@ export function worldTurn(world: World): void {
   world.watching = false;
   world.spent = false;
   if (world.closed) return;
+  const virtual = world.clock.virtual;
+  if (virtual !== null && virtual.released) {
+    virtual.released = false;
+    world.quietTurns = 0;
+  }
   if (world.quietTurns < QUIET_TURNS) world.quietTurns++;
   world.depth = 1;
   readClock(world);
-  if (world.clock.virtual !== null) {
+  if (virtual !== null) {
     world.watchSince = world.clock.loop.now();
     advance(world, runPending);
   } else runPending(world);
@@ -140,7 +145,6 @@ export function worldAlarm(world: World): void {
   world.depth = 1;
   readClock(world);
   runPending(world);
-  world.nextEvent = nextEventBound(world);
   world.depth = 0;
   settle(world);
 }

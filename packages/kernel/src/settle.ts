@@ -26,11 +26,11 @@ export function requestTurn(world: World): void {
 
 /** Asks the host for a turn or an alarm, as needed. Call at depth 0. */
 export function settle(world: World): void {
-  world.kick = false;
+  world.kick = world.idleWaiters.length !== 0;
   if (world.closed) return;
   const loop = world.clock.loop;
   const virtual = world.clock.virtual;
-  if (hasWork(world) || world.faults.length !== 0) requestTurn(world);
+  if (hasWork(world) || world.spent || world.faults.length !== 0) requestTurn(world);
   else if (virtual !== null) {
     if (virtual.held === 0 && (hasForeground(world) || world.idleWaiters.length !== 0)) requestTurn(world);
   } else if (world.idleWaiters.length !== 0 && !hasForeground(world)) requestTurn(world);

@@ -40,9 +40,11 @@ export function sleep(world: World, ms: number, signal?: Signal): Promise<void> 
       resolve();
     });
     const abort = (): void => {
+      worldEnter(world);
       hrtimerCancel(timer);
       finish();
       reject(signal?.reason as Error);
+      worldLeave(world);
     };
     signal?.addEventListener('abort', abort);
     worldRef(world);

@@ -32,24 +32,24 @@ export function unregisterMib(net: Net, mib: SnmpMib): void {
 
 /** Counts one. */
 export function snmpInc(mib: SnmpMib, i: number): void {
-  mib.values[i]!++;
+  mib.values[i]++;
 }
 
 /** Takes one off: for gauges such as TcpCurrEstab. */
 export function snmpDec(mib: SnmpMib, i: number): void {
-  mib.values[i]!--;
+  mib.values[i]--;
 }
 
 /** Counts n. */
 export function snmpAdd(mib: SnmpMib, i: number, n: number): void {
-  mib.values[i]! += n;
+  mib.values[i] += n;
 }
 
 /** All counters of a Net as plain data, under their full names (`TcpRetransSegs`). */
 export function snmpSnapshot(net: Net): Record<string, number> {
   const out: Record<string, number> = {};
   for (const mib of net.snmp.values()) {
-    for (let i = 0; i < mib.names.length; i++) out[mib.prefix + mib.names[i]!] = mib.values[i]!;
+    for (let i = 0; i < mib.names.length; i++) out[mib.prefix + mib.names[i]] = mib.values[i];
   }
   return out;
 }

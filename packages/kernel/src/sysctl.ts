@@ -7,7 +7,7 @@ import type { Net } from './net.ts';
 
 export type CtlValue = number | boolean | string | readonly number[];
 
-/** 'int': an integer; 'bool': 0 or 1, kept as a boolean; 'intvec': a fixed number of integers; 'string'; 'jiffies': whole seconds outside, jiffies inside. */
+/** 'int': an integer; 'bool': 0 or 1, whether its field is a boolean or a number; 'intvec': a fixed number of integers; 'string'; 'jiffies': whole seconds outside, jiffies inside. */
 export type CtlKind = 'int' | 'bool' | 'intvec' | 'string' | 'jiffies';
 
 /** One sysctl. */
@@ -61,7 +61,7 @@ function fields(row: CtlTable): Record<string, unknown> {
 /** The value as the user sees it. */
 function load(row: CtlTable): CtlValue {
   const raw = fields(row)[row.field];
-  if (row.kind === 'bool') return raw === true || raw === 1;
+  if (row.kind === 'bool') return Number(raw);
   if (row.kind === 'jiffies') return Math.trunc((raw as number) / 1000);
   if (row.kind === 'intvec') return [...(raw as Iterable<number>)];
   return raw as CtlValue;
@@ -70,15 +70,15 @@ function load(row: CtlTable): CtlValue {
 function store(row: CtlTable, value: CtlValue): void {
   const struct = fields(row);
   if (row.kind === 'jiffies') struct[row.field] = (value as number) * 1000;
-  else if (row.kind === 'bool') struct[row.field] = typeof struct[row.field] === 'number' ? Number(value) : value;
+  else if (row.kind === 'bool') struct[row.field] = typeof struct[row.field] === 'boolean' ? value === 1 : value;
   else if (row.kind === 'intvec') {
     const target = struct[row.field] as number[] | Int32Array;
-    for (let i = 0; i < target.length; i++) target[i] = (value as readonly number[])[i]!;
+    for (let i = 0; i < target.length; i++) target[i] = (value as readonly number[])[i];
   } else struct[row.field] = value;
 }
 
 function inBounds(row: CtlTable, n: number): boolean {
-  return Number.isInteger(n) && n >= (row.min ?? -0x80000000) && n <= (row.max ?? 0xffffffff);
+  return Number.isInteger(n) && n >= (row.min ?? -0x80000000) && n <= (row.max ?? 0x7fffffff);
 }
 
 function parseInteger(value: unknown): number {
@@ -98,7 +98,7 @@ function parse(row: CtlTable, value: CtlValue): CtlValue | null {
     return numbers.length === length && numbers.every((n) => inBounds(row, n)) ? numbers : null;
   }
   const n = parseInteger(value);
-  if (row.kind === 'bool') return n === 0 || n === 1 ? n === 1 : null;
+  if (row.kind === 'bool') return n === 0 || n === 1 ? n : null;
   return inBounds(row, n) ? n : null;
 }
 
@@ -107,7 +107,11 @@ export function registerSysctlTable(net: Net, rows: readonly CtlTable[]): number
   const { entries } = net.sysctl;
   if (rows.some((row) => entries.has(row.procname))) return -EEXIST;
   for (const row of rows) {
-    if (row.default !== undefined) store(row, row.default);
+    if (row.default !== undefined) {
+      const value = parse(row, row.default);
+      if (value === null) throw new Error(`sysctl ${row.procname}: its own default will not do`);
+      store(row, value);
+    }
     entries.set(row.procname, { row, initial: load(row) });
   }
   return 0;

@@ -69,27 +69,27 @@ function slotOf(base: TimerBase, expires: number): number {
 }
 
 function linkLast(base: TimerBase, timer: TimerList, slot: number): void {
-  const last = base.last[slot]!;
+  const last = base.last[slot];
   timer.slot = slot;
   timer.prev = last;
   timer.next = null;
   if (last !== null) last.next = timer;
   else {
     base.first[slot] = timer;
-    base.bits[slot >> 5]! |= 1 << (slot & 31);
+    base.bits[slot >> 5] |= 1 << (slot & 31);
   }
   base.last[slot] = timer;
 }
 
 function linkFirst(base: TimerBase, timer: TimerList, slot: number): void {
-  const first = base.first[slot]!;
+  const first = base.first[slot];
   timer.slot = slot;
   timer.next = first;
   timer.prev = null;
   if (first !== null) first.prev = timer;
   else {
     base.last[slot] = timer;
-    base.bits[slot >> 5]! |= 1 << (slot & 31);
+    base.bits[slot >> 5] |= 1 << (slot & 31);
   }
   base.first[slot] = timer;
 }
@@ -119,14 +119,14 @@ export function wheelRemove(base: TimerBase, timer: TimerList): void {
   base.count--;
   if (slot === EXPIRED_SLOT) return;
   base.waiting--;
-  if (prev === null && next === null) base.bits[slot >> 5]! &= ~(1 << (slot & 31));
+  if (prev === null && next === null) base.bits[slot >> 5] &= ~(1 << (slot & 31));
   if (((timer.expires - base.next) | 0) <= 0) base.exact = false;
 }
 
 /** The first slot in [from, to) that is not empty, or -1. */
 function findSlot(base: TimerBase, from: number, to: number): number {
   for (let slot = from; slot < to; ) {
-    const word = base.bits[slot >> 5]! >>> (slot & 31);
+    const word = base.bits[slot >> 5] >>> (slot & 31);
     if (word !== 0) {
       const found = slot + 31 - Math.clz32(word & -word);
       return found < to ? found : -1;
@@ -155,7 +155,7 @@ function earliestOfLevel(base: TimerBase, level: number, best: number): number {
   // Blocks after this one begin later; this one at:
   const distance = ((slot - from - here - 1) & (LEVEL_SIZE - 1)) + 1;
   const begins = ((((base.clk >>> shift) + distance) << shift) >>> 0) | 0;
-  return ((best - begins) | 0) <= 0 ? best : earliestIn(base.first[slot]!, best);
+  return ((best - begins) | 0) <= 0 ? best : earliestIn(base.first[slot], best);
 }
 
 /** Makes base.next the tick of the earliest timer in the wheel. Call while base.waiting > 0. */
@@ -188,11 +188,11 @@ export function wheelBound(base: TimerBase): number {
 
 /** Moves the timers of one upper slot down, keeping their order. */
 function cascade(base: TimerBase, slot: number): void {
-  let timer: TimerList | null = base.last[slot]!;
+  let timer: TimerList | null = base.last[slot];
   if (timer === null) return;
   base.first[slot] = null;
   base.last[slot] = null;
-  base.bits[slot >> 5]! &= ~(1 << (slot & 31));
+  base.bits[slot >> 5] &= ~(1 << (slot & 31));
   while (timer !== null) {
     const prev: TimerList | null = timer.prev;
     linkFirst(base, timer, slotOf(base, timer.expires));
@@ -213,10 +213,13 @@ function wheelAdvance(base: TimerBase, to: number): void {
   }
 }
 
-/** Brings an idle wheel up to jiffies, so that distances are measured from now. */
+/** Brings the wheel up to jiffies, or to the first tick that is due, so that distances are measured from now. */
 export function wheelForward(base: TimerBase, jiffies: number): void {
   let to = (jiffies + 1) | 0;
-  if (base.waiting !== 0 && ((base.next - to) | 0) < 0) to = base.next;
+  if (base.waiting !== 0 && ((base.next - to) | 0) < 0) {
+    if (!base.exact) findNext(base);
+    if (((base.next - to) | 0) < 0) to = base.next;
+  }
   if (((to - base.clk) | 0) > 0) wheelAdvance(base, to);
 }
 
@@ -232,12 +235,12 @@ export function wheelCollect(base: TimerBase, jiffies: number): void {
   wheelAdvance(base, tick);
   base.expiredTicks = base.ticks;
   const slot = tick & (ROOT_SIZE - 1);
-  const first = base.first[slot]!;
+  const first = base.first[slot];
   base.first[EXPIRED_SLOT] = first;
-  base.last[EXPIRED_SLOT] = base.last[slot]!;
+  base.last[EXPIRED_SLOT] = base.last[slot];
   base.first[slot] = null;
   base.last[slot] = null;
-  base.bits[slot >> 5]! &= ~(1 << (slot & 31));
+  base.bits[slot >> 5] &= ~(1 << (slot & 31));
   for (let t = first; t !== null; t = t.next) {
     t.slot = EXPIRED_SLOT;
     base.waiting--;
@@ -249,7 +252,7 @@ export function wheelCollect(base: TimerBase, jiffies: number): void {
 
 /** The first of the collected timers, in order of arming; null if all have run. */
 export function wheelFirst(base: TimerBase): TimerList | null {
-  return base.first[EXPIRED_SLOT]!;
+  return base.first[EXPIRED_SLOT];
 }
 
 /** Calls `fn` for every pending timer. For reports and for tearing a Net down; fn may remove the one it is given. */

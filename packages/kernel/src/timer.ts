@@ -75,7 +75,7 @@ export function timerSetup(timer: TimerList, owner: Owner, fn: TimerFunction, da
 
 /**
  * Arms a timer for tick `expires` (`(world.jiffies + delay) | 0`), pending or not. One that is for now or for the past fires at the
- * next tick. Arming a pending timer for the tick it has leaves it its place in the order.
+ * next tick, so that a timer which arms itself anew lets time pass. Arming a pending timer for the tick it has leaves it its place in the order.
  *
  * @returns whether it was pending
  */

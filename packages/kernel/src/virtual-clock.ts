@@ -8,7 +8,7 @@ import { hostLoop } from './real-clock.ts';
 export interface VirtualClockOptions {
   /** Wall time at the World's beginning, in ms since 1970 (2000-01-01T00:00Z if not given). */
   epoch?: number;
-  /** What the clock claims as its resolution, in ns (1 if not given). Time itself is exact. */
+  /** Its resolution in ns, 1 if not given: time moves to multiples of it, and events fire at the first that is not too early. */
   resolution?: number;
   /** Another event loop than the host's own, for tests of the kernel itself. */
   loop?: HostLoop;
@@ -21,6 +21,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   let now = 0;
   const virtual: VirtualTime = {
     held: 0,
+    released: false,
     jump(ns) {
       now = ns;
     },
@@ -37,7 +38,9 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     },
     release() {
       if (virtual.held === 0) throw new Error('virtual clock: release without hold');
-      if (--virtual.held === 0) loop.requestTurn();
+      if (--virtual.held !== 0) return;
+      virtual.released = true;
+      loop.requestTurn();
     },
   };
 }
