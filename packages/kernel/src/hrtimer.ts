@@ -2,7 +2,6 @@
  * Timers in nanoseconds: a binary heap ordered by (expires, arming). For pacing, serialisation on a wire, and sleeps. They fire in
  * one order with the jiffies timers, never in the stack of whoever arms them.
  */
-import { absent } from './link.ts';
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
 import type { Owner } from './owner.ts';
@@ -15,11 +14,7 @@ export const HRTIMER_DEFERRABLE = 1;
 
 export type HrtimerFunction = (timer: Hrtimer) => void;
 
-function unset(): void {
-  throw new Error('an hrtimer fired that was never set up');
-}
-
-/** A timer in nanoseconds. Set it up before use. */
+/** A timer in nanoseconds. `function` and `data` may be changed while it is not active. */
 export class Hrtimer {
   /** ns since the World began; keeps its value when the timer has fired. */
   expires: number;
@@ -35,15 +30,15 @@ export class Hrtimer {
   /** The object that `function` works on. */
   data: unknown;
 
-  constructor() {
+  constructor(owner: Owner, fn: HrtimerFunction, data: unknown, flags: number) {
     this.expires = 0;
     this.seq = 0;
     this.index = -1;
-    this.flags = 0;
-    this.world = absent();
-    this.net = null;
-    this.function = unset;
-    this.data = null;
+    this.flags = flags;
+    this.world = worldOf(owner);
+    this.net = netOf(owner);
+    this.function = fn;
+    this.data = data;
   }
 }
 
@@ -106,17 +101,13 @@ function baseOf(timer: Hrtimer): HrtimerBase {
 }
 
 /**
- * Makes `timer`, which must not be active, one that calls `fn(timer)`; what it works on is `timer.data`.
+ * A timer that calls `fn(timer)`; what it works on is `timer.data`. Not active.
  *
  * @param owner the Net whose fault it is if fn throws, or the World (wires, switches)
  * @param flags 0 or HRTIMER_DEFERRABLE
  */
-export function hrtimerSetup(timer: Hrtimer, owner: Owner, fn: HrtimerFunction, data: unknown, flags = 0): void {
-  timer.world = worldOf(owner);
-  timer.net = netOf(owner);
-  timer.function = fn;
-  timer.data = data;
-  timer.flags = flags;
+export function hrtimerSetup(owner: Owner, fn: HrtimerFunction, data: unknown, flags = 0): Hrtimer {
+  return new Hrtimer(owner, fn, data, flags);
 }
 
 /** Arms, or arms anew, for `expires` ns since the World began. A time that is past fires as soon as the stack returns. */

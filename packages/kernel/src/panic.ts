@@ -13,7 +13,8 @@ import { dropSoftirqs } from './softirq.ts';
 import { sweepNet } from './sweep.ts';
 import type { TraceRecord } from './trace.ts';
 import { formatTrace } from './trace.ts';
-import { initWork, scheduleWork, Work } from './work.ts';
+import type { Work } from './work.ts';
+import { initWork, scheduleWork } from './work.ts';
 import { worldFault } from './settle.ts';
 import type { World } from './world.ts';
 
@@ -69,9 +70,7 @@ export function netPanic(net: Net, error: unknown, context = 'netPanic'): void {
   net.state = NET_STOPPING;
   dropSoftirqs(net);
   world.panics.push(report);
-  const work = new Work();
-  initWork(work, world, panicWork, report);
-  scheduleWork(work);
+  scheduleWork(initWork(world, panicWork, report));
 }
 
 /** Something was thrown while a function of `net` ran, or of the World if net is null: then nobody but the host can be told. */

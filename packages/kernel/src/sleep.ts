@@ -3,7 +3,8 @@
  * process alive while they wait.
  */
 import { worldCrossing, worldEnter, worldLeave } from './enter.ts';
-import { Hrtimer, hrtimerCancel, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
+import type { Hrtimer } from './hrtimer.ts';
+import { hrtimerCancel, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import type { World } from './world.ts';
 import { worldRef, worldUnref } from './world.ts';
 
@@ -34,11 +35,11 @@ export function sleep(world: World, ms: number, signal?: Signal): Promise<void> 
       signal?.removeEventListener('abort', abort);
       worldUnref(world);
     };
-    const timer = new Hrtimer();
-    hrtimerSetup(timer, world, sleepTimer, (): void => {
+    const wake = (): void => {
       finish();
       resolve();
-    });
+    };
+    const timer = hrtimerSetup(world, sleepTimer, wake);
     const abort = (): void => {
       worldEnter(world);
       hrtimerCancel(timer);

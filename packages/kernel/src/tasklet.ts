@@ -2,18 +2,13 @@
  * Tasklets: softirq work of one object rather than of a whole layer (TCP small queues use one). Scheduled twice before it has run,
  * a tasklet runs once.
  */
-import { absent } from './link.ts';
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
 import { openSoftirq, raiseSoftirq, TASKLET_SOFTIRQ } from './softirq.ts';
 
 export type TaskletFunction = (tasklet: Tasklet) => void;
 
-function unset(): void {
-  throw new Error('a tasklet ran that was never set up');
-}
-
-/** One object's softirq work. Set it up before use. */
+/** One object's softirq work. */
 export class Tasklet {
   next: Tasklet | null;
   pending: boolean;
@@ -22,20 +17,18 @@ export class Tasklet {
   /** The object that `function` works on. */
   data: unknown;
 
-  constructor() {
+  constructor(net: Net, fn: TaskletFunction, data: unknown) {
     this.next = null;
     this.pending = false;
-    this.net = absent();
-    this.function = unset;
-    this.data = null;
+    this.net = net;
+    this.function = fn;
+    this.data = data;
   }
 }
 
-/** Makes `tasklet`, which must not be scheduled, one that calls `fn(tasklet)` in softirq; what it works on is `tasklet.data`. */
-export function taskletSetup(tasklet: Tasklet, net: Net, fn: TaskletFunction, data: unknown): void {
-  tasklet.net = net;
-  tasklet.function = fn;
-  tasklet.data = data;
+/** A tasklet that calls `fn(tasklet)` in softirq; what it works on is `tasklet.data`. Not scheduled. */
+export function taskletSetup(net: Net, fn: TaskletFunction, data: unknown): Tasklet {
+  return new Tasklet(net, fn, data);
 }
 
 /** Runs what is scheduled now; what these schedule waits for the next round. */

@@ -6,7 +6,6 @@
  * reaches it, which is exact for whoever acts on the tick (as timers in virtual time do) and up to 1 ms early for others.
  */
 import { NSEC_PER_JIFFY } from './jiffies.ts';
-import { absent } from './link.ts';
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
 import type { Owner } from './owner.ts';
@@ -23,11 +22,7 @@ export const TIMER_DEFERRABLE = 1;
 
 export type TimerFunction = (timer: TimerList) => void;
 
-function unset(): void {
-  throw new Error('a timer fired that was never set up');
-}
-
-/** A timer. Set it up before use. */
+/** A timer. `function` and `data` may be changed while it is not pending. */
 export class TimerList {
   next: TimerList | null;
   prev: TimerList | null;
@@ -45,32 +40,28 @@ export class TimerList {
   /** The object that `function` works on. */
   data: unknown;
 
-  constructor() {
+  constructor(owner: Owner, fn: TimerFunction, data: unknown, flags: number) {
     this.next = null;
     this.prev = null;
     this.expires = 0;
     this.slot = NO_SLOT;
     this.seq = 0;
-    this.flags = 0;
-    this.world = absent();
-    this.net = null;
-    this.function = unset;
-    this.data = null;
+    this.flags = flags;
+    this.world = worldOf(owner);
+    this.net = netOf(owner);
+    this.function = fn;
+    this.data = data;
   }
 }
 
 /**
- * Makes `timer`, which must not be pending, one that calls `fn(timer)`; what it works on is `timer.data`.
+ * A timer that calls `fn(timer)`; what it works on is `timer.data`. Not pending.
  *
  * @param owner the Net whose fault it is if fn throws, or the World (wires, switches)
  * @param flags 0 or TIMER_DEFERRABLE
  */
-export function timerSetup(timer: TimerList, owner: Owner, fn: TimerFunction, data: unknown, flags = 0): void {
-  timer.world = worldOf(owner);
-  timer.net = netOf(owner);
-  timer.function = fn;
-  timer.data = data;
-  timer.flags = flags;
+export function timerSetup(owner: Owner, fn: TimerFunction, data: unknown, flags = 0): TimerList {
+  return new TimerList(owner, fn, data, flags);
 }
 
 /**

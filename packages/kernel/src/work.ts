@@ -2,7 +2,6 @@
  * Work: functions that run in process context, after the softirqs of the outermost call into the stack. A system call that slept is
  * restarted as one. First scheduled, first run.
  */
-import { absent } from './link.ts';
 import { NET_GONE } from './net-state.ts';
 import type { Net } from './net.ts';
 import type { Owner } from './owner.ts';
@@ -12,11 +11,7 @@ import type { World } from './world.ts';
 
 export type WorkFunction = (work: Work) => void;
 
-function unset(): void {
-  throw new Error('a work ran that was never set up');
-}
-
-/** A function to be run in process context. Set it up before use. */
+/** A function to be run in process context. */
 export class Work {
   next: Work | null;
   pending: boolean;
@@ -27,26 +22,23 @@ export class Work {
   /** The object that `function` works on. */
   data: unknown;
 
-  constructor() {
+  constructor(owner: Owner, fn: WorkFunction, data: unknown) {
     this.next = null;
     this.pending = false;
-    this.world = absent();
-    this.net = null;
-    this.function = unset;
-    this.data = null;
+    this.world = worldOf(owner);
+    this.net = netOf(owner);
+    this.function = fn;
+    this.data = data;
   }
 }
 
 /**
- * Makes `work`, which must not be scheduled, one that calls `fn(work)`; what it works on is `work.data`.
+ * A work that calls `fn(work)`; what it works on is `work.data`. Not scheduled.
  *
  * @param owner the Net whose fault it is if fn throws, or the World
  */
-export function initWork(work: Work, owner: Owner, fn: WorkFunction, data: unknown): void {
-  work.world = worldOf(owner);
-  work.net = netOf(owner);
-  work.function = fn;
-  work.data = data;
+export function initWork(owner: Owner, fn: WorkFunction, data: unknown): Work {
+  return new Work(owner, fn, data);
 }
 
 /** Has the work run soon, never in the caller's stack. Returns false if it was scheduled already. */
