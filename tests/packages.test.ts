@@ -1,0 +1,94 @@
+// Each package as a user gets it: packed, looked at by publint and attw, installed alone in an empty folder, imported, required,
+// type-checked strictly. Needs the packages built (`npm run build`; `npm test` does it).
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import ts from 'typescript';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { command, installAlone, packAll } from './support/pack.ts';
+import { packages, root, type Package } from './support/workspace.ts';
+
+const all = packages();
+const scratch = join(root, '.cache', 'packed');
+let tarballs = new Map<string, string>();
+
+beforeAll(async () => {
+  tarballs = await packAll(join(scratch, 'tarballs'));
+  const left = [...all];
+  const worker = async (): Promise<void> => {
+    for (let pkg = left.pop(); pkg !== undefined; pkg = left.pop()) await installAlone(join(scratch, pkg.short), pkg, tarballs);
+  };
+  await Promise.all([worker(), worker()]);
+}, 300_000);
+
+/** The names under which a user imports the package's entries. */
+function specifiers({ manifest }: Package): string[] {
+  return Object.keys(manifest.exports).filter((entry) => entry !== './package.json').map((entry) => `${manifest.name}${entry.slice(1)}`);
+}
+
+function tarball(pkg: Package): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(tarballs.get(pkg.short) ?? ''));
+}
+
+describe.concurrent.each(all.map((pkg) => [pkg.short, pkg] as const))('%s', (short, pkg) => {
+  test('publint finds nothing', async () => {
+    const { messages } = await publint({ pkgDir: pkg.directory, pack: { tarball: tarball(pkg).buffer }, strict: true });
+    expect(messages.map(({ code, args, path }) => ({ code, args, path }))).toEqual([]);
+  });
+
+  test('are the types wrong? Not for ES modules (profile esm-only)', async () => {
+    const result = await checkPackage(createPackageFromTarballData(tarball(pkg)));
+    if (result.types === false) throw new Error('no types');
+    const ignored = ['node10', 'node16-cjs'];
+    expect(result.problems.filter((problem) => !('resolutionKind' in problem) || !ignored.includes(problem.resolutionKind))).toEqual([]);
+  });
+
+  test('alone, it can be imported and required', async () => {
+    const names = JSON.stringify(specifiers(pkg));
+    const text = `for (const name of ${names}) {
+      const imported = await import(name);
+      const required = (await import('node:module')).createRequire(import.meta.url)(name);
+      if (Object.keys(imported).join() !== Object.keys(required).join()) throw new Error(name);
+      console.log(name, Object.keys(imported).length);
+    }`;
+    const printed = await command(join(scratch, short), process.execPath, '--no-warnings', '--input-type=module', '--eval', text);
+    expect(printed.trim().split('\n')).toHaveLength(specifiers(pkg).length);
+  });
+
+  test('carries no test, no sources of others and no path of this machine', async () => {
+    const listed = (await command(root, 'tar', '--list', '--gzip', '--file', tarballs.get(short) ?? '')).trim().split('\n');
+    expect(listed.filter((name) => /\.test\.|node_modules|\.turbo/.test(name))).toEqual([]);
+    expect(listed).toEqual(expect.arrayContaining(['package/LICENSE', 'package/README.md', 'package/dist/index.js', 'package/dist/index.d.ts']));
+  });
+});
+
+test('alone, each type-checks in a strict project, its declarations too', () => {
+  const checks = all.map((pkg) => {
+    const file = join(scratch, pkg.short, 'check.ts');
+    writeFileSync(file, specifiers(pkg).map((name, i) => `export * as entry${i} from '${name}';\n`).join(''));
+    return file;
+  });
+  const program = ts.createProgram(checks, {
+    strict: true, noEmit: true, skipLibCheck: false, target: ts.ScriptTarget.ES2022, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],
+    module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, types: [], exactOptionalPropertyTypes: true,
+  });
+  expect(ts.getPreEmitDiagnostics(program).map((diagnostic) => (
+    `${diagnostic.file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n')}`))).toEqual([]);
+});
+
+/** The errors of `text` as a file in the folder where `short` is installed alone. */
+function errorsOf(short: string, text: string): string[] {
+  const file = join(scratch, short, 'links.ts');
+  writeFileSync(file, text);
+  const program = ts.createProgram([file], {
+    strict: true, noEmit: true, skipLibCheck: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, types: [],
+  });
+  return program.getSemanticDiagnostics(program.getSourceFile(file)).map((diagnostic) => ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
+}
+
+test('a link that points up is unknown alone, and typed where its owner is installed', () => {
+  const alone = "import type { SkBuff } from '@stack/skbuff';\nexport const name = (skb: SkBuff): string | undefined => skb.dev?.name;\n";
+  expect(errorsOf('skbuff', alone)).toEqual([expect.stringContaining("is of type 'unknown'")]);
+  expect(errorsOf('netdev', `import '@stack/netdev';\n${alone}`)).toEqual([]);
+});
