@@ -40,6 +40,8 @@ export class File {
  */
 export class Kiocb {
   kiFilp: File | null;
+  /** Bytes of the whole message, also when it is restarted. */
+  kiNbytes: number;
   kiMsg: MsgHdr;
   /** The one iovec of a call with one buffer, and the array that holds it. */
   kiIovec: Iovec;
@@ -48,6 +50,7 @@ export class Kiocb {
 
   constructor() {
     this.kiFilp = null;
+    this.kiNbytes = 0;
     this.kiMsg = new MsgHdr();
     this.kiIovec = new Iovec(NO_BYTES, 0);
     this.kiInlineVec = [this.kiIovec];

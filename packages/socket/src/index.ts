@@ -25,7 +25,7 @@ export {
 
 /* Sock, and what a transport protocol is */
 export {
-  MAX_SCHEDULE_TIMEOUT, OptInt, ProtoAcceptArg, ProtoMem, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK, SK_CAN_REUSE, SK_FORCE_REUSE,
+  OptInt, ProtoAcceptArg, ProtoMem, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK, SK_CAN_REUSE, SK_FORCE_REUSE,
   SK_NO_REUSE, SK_PACING_UNLIMITED, Sock, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_BROADCAST, SOCK_DBG, SOCK_DEAD, SOCK_DESTROY,
   SOCK_DONE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE, SOCK_MEMALLOC, SOCK_RCVBUF_LOCK, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL,
   SOCK_SELECT_ERR_QUEUE, SOCK_SNDBUF_LOCK, SOCK_TIMESTAMP, SOCK_URGINLINE, SOCK_USE_WRITE_QUEUE, SOCK_ZAPPED, SOCK_ZEROCOPY, sockFlag,
@@ -60,4 +60,36 @@ export {
 export type { NetProtoFamily, ProtoOps } from './net-struct.ts';
 export { File, Kiocb, pollWait } from './file.ts';
 export type { FileOperations, PollTable } from './file.ts';
-export { createTask, Task } from './task.ts';
+export { Task } from './task.ts';
+export { createTask, exitTask } from './exit.ts';
+export { allocFd, fdInstall, fget } from './fdtable.ts';
+export { installSocket } from './install.ts';
+
+/* What families and protocols are made of */
+export {
+  __sockRecvmsg, __sockSendmsg, sockCommonGetsockopt, sockCommonRecvmsg, sockCommonSetsockopt, sockCreate, sockFromFile, sockfdLookup,
+  sockPollWait, sockRegister, sockRecvmsg, sockSendmsg, sockUnregister,
+} from './socket.ts';
+export { skIoctl } from './ioctl.ts';
+export { datagramPoll, skbFreeDatagram, skbKillDatagram, skbRecvDatagram } from './datagram.ts';
+export { __sockCmsgSend, putCmsg, SockcmCookie, sockcmInit, sockRecvCmsgs, sockRecvTimestamp, sockStampSkb } from './scm.ts';
+export {
+  skbExterr, skbSetExterr, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_NONE, SO_EE_ORIGIN_TIMESTAMPING,
+  SO_EE_ORIGIN_ZEROCOPY, sockDequeueErrSkb, SockExtendedErr, sockQueueErrSkb,
+} from './errqueue.ts';
+export { skMeminfo } from './sock-opt.ts';
+export type { SkMeminfo } from './sock-opt.ts';
+
+/* System calls */
+export {
+  sysBind, sysGetpeername, sysGetsockname, sysGetsockopt, sysListen, sysSetsockopt, sysShutdown, sysSocket, sysSocketpair,
+} from './sys-socket.ts';
+export { sysAccept, sysConnect } from './sys-connect.ts';
+export { sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto } from './sys-message.ts';
+export { sysRead, sysReadv, sysWrite, sysWritev } from './read-write.ts';
+export { sysClose, sysDup, sysDup2, sysFcntl, sysIoctl } from './sys-file.ts';
+export { PollFd, sysPoll } from './select.ts';
+export { sysEpollCreate, sysEpollCtl, sysEpollWait } from './eventpoll.ts';
+export { EpollEvent } from './eventpoll-struct.ts';
+export type { SysOptions } from './sleep.ts';
+export { sysCall } from './sys-call.ts';

@@ -75,11 +75,14 @@ export class Linger {
   }
 }
 
+/** Most iovecs of one message. */
+export const UIO_MAXIOV = 1024;
+
 const NO_IOV: Iovec[] = [];
 
 /**
  * struct msghdr. A user sets msgName, msgIov and msgControl; on receiving, msgName is an address to fill (or null), and
- * `msgControllen` says how many control messages are wanted, and then how many came.
+ * `msgControllen` says how many control messages are wanted; those that came are in msgControl, MSG_CTRUNC if more were there.
  * The `msgIter…` fields, `msgCopied` and `msgRestarted` belong to the kernel side and are set by `msgInit`.
  */
 export class MsgHdr {

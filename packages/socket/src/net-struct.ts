@@ -102,6 +102,8 @@ export class NetnsSocket {
   socksInUse: number;
   /** One page for all sendmsg calls of the Net. */
   taskFrag: PageFrag;
+  /** Finds a device by name, 0 if there is none: set by whoever installs devices for sockets (SO_BINDTODEVICE). */
+  ifnameToIndex: ((net: Net, name: string) => number) | null;
   nextPid: number;
   nextCookie: number;
   sysctlSomaxconn: number;
@@ -118,6 +120,7 @@ export class NetnsSocket {
     this.sockLast = null;
     this.socksInUse = 0;
     this.taskFrag = new PageFrag();
+    this.ifnameToIndex = null;
     this.nextPid = 1;
     this.nextCookie = 1;
     this.sysctlSomaxconn = SOMAXCONN;

@@ -3,7 +3,6 @@
  * last sockPut calls skFree, which waits for the sk_buffs below that the sock still answers for (skWmemAlloc), and then
  * destroys it. Order at close: protocol's close -> skCommonRelease (or TCP's own way) -> sockOrphan -> sockPut.
  */
-import { worldRef, worldUnref } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { dstRelease, skbQueuePurge } from '@stack/skbuff';
 import type { Socket } from './net-struct.ts';
@@ -112,14 +111,6 @@ export function skDstReset(sk: Sock): void {
   }
 }
 
-/** Takes what the socket layer gives a Socket that lives: the World stays awake for it. */
-export function sockInuseAdd(net: Net): void {
-  worldRef(net.world);
-}
-
-export function sockInuseSub(net: Net): void {
-  worldUnref(net.world);
-}
 
 /**
  * The close of protocols without connections (UDP, raw): out of the tables at once, then the reference of the creator

@@ -28,7 +28,7 @@ export function sockDefWriteSpace(sk: Sock): void {
 
 /** skErr was set. */
 export function sockDefErrorReport(sk: Sock): void {
-  if (sk.skWq !== null && waitqueueActive(sk.skWq)) wakeUp(sk.skWq, EPOLLERR);
+  if (sk.skWq !== null && waitqueueActive(sk.skWq)) wakeUpAll(sk.skWq, EPOLLERR);
 }
 
 /** The hang-up bits of poll that follow from skShutdown alone. */

@@ -3,6 +3,7 @@
  * which the socket layer calls a transport protocol. InetSock, InetConnectionSock, TcpSock, UdpSock extend Sock, as the
  * kernel's structs begin with one; behaviour is in sock.ts, sock-mem.ts, sock-opt.ts, datagram.ts and stream.ts.
  */
+import { MAX_SCHEDULE_TIMEOUT } from '@stack/kernel';
 import type { Net, WaitQueueHead } from '@stack/kernel';
 import { SkBuffHead } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
@@ -59,9 +60,6 @@ export const SOCK_RXQ_OVFL = 16;
 export const SOCK_ZEROCOPY = 17;
 export const SOCK_SELECT_ERR_QUEUE = 21;
 
-/** "No time limit" in jiffies. */
-export const MAX_SCHEDULE_TIMEOUT = 0x7fffffff;
-
 /** skMaxPacingRate and skPacingRate while nothing limits them. */
 export const SK_PACING_UNLIMITED = 0x7fffffff;
 
@@ -116,7 +114,8 @@ export type SockOptValue = number | string | Uint8Array | object;
  * sendmsg, recvmsg, accept: -EAGAIN means that everything possible was done (how far: msg.msgCopied and the iterator) and
  * that the operation wants to be called again when the sock's queue is woken; the system call layer does so unless the
  * call is non-blocking (MSG_DONTWAIT in the flags), in which case the protocol returns a partial count instead of
- * -EAGAIN if there is one. connect: -EINPROGRESS likewise.
+ * -EAGAIN if there is one. `len` is the length of the whole message, also when it is called again. connect: -EINPROGRESS
+ * likewise.
  */
 export interface Proto {
   readonly name: string;
@@ -160,6 +159,10 @@ export interface Proto {
   /** True while a stream's write queue may take more (TCP_NOTSENT_LOWAT); null: skSndbuf alone decides. */
   readonly streamMemoryFree: ((sk: Sock, wake: number) => boolean) | null;
   readonly enterMemoryPressure: ((sk: Sock) => void) | null;
+  /** SO_KEEPALIVE is switched. */
+  readonly keepalive: ((sk: Sock, on: boolean) => void) | null;
+  /** The local address or device of a hashed sock has changed. */
+  readonly rehash: ((sk: Sock) => void) | null;
 }
 
 /** struct sock. Sizes are bytes, times are jiffies unless said, null means absent. */

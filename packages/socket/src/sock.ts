@@ -2,11 +2,11 @@
  * What every protocol does with a Sock (include/net/sock.h, net/core/sock.c): who owns it for the moment, the backlog,
  * errors, time limits, the receive queue of datagrams, and the operations that a protocol does not have (sockNo…).
  */
-import { EAGAIN, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE, EINTR } from '@stack/kernel';
+import { EAGAIN, EINTR, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE, MAX_SCHEDULE_TIMEOUT } from '@stack/kernel';
 import { allocSkb, kfreeSkb, skbDequeue, skbQueueTail } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skRmemSchedule, skbSetOwnerR, skbSetOwnerW } from './sock-mem.ts';
-import { MAX_SCHEDULE_TIMEOUT, SEND_SHUTDOWN, sockFlag, SOCK_DEAD } from './sock-struct.ts';
+import { SEND_SHUTDOWN, sockFlag, SOCK_DEAD } from './sock-struct.ts';
 import type { ProtoAcceptArg, Sock } from './sock-struct.ts';
 import type { File, PollTable } from './file.ts';
 import type { MsgHdr, SockAddr } from './msghdr.ts';

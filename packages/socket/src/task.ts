@@ -1,6 +1,6 @@
 /*
  * Tasks (include/linux/sched.h): who makes system calls, and the first argument of each. A Task owns its descriptor
- * table; fdtable.ts works on it, and `exitTask` (exit.ts) ends the task.
+ * table; fdtable.ts works on it, and createTask and exitTask (exit.ts) begin and end it.
  */
 import type { Net } from '@stack/kernel';
 import type { File, Kiocb } from './file.ts';
@@ -43,11 +43,4 @@ export class Task {
     this.sleeperFirst = null;
     this.sleeperLast = null;
   }
-}
-
-/** A new task in `net`, on which the socket layer is installed. `comm` names it in reports. */
-export function createTask(net: Net, comm: string): Task {
-  const task = new Task(net, net.socket.nextPid++, comm);
-  net.socket.tasks.add(task);
-  return task;
 }

@@ -2,6 +2,14 @@
  * The numbers of files, fcntl(2), poll(2) and epoll(7) (asm-generic/fcntl.h, poll.h, linux/eventpoll.h): Linux's values.
  */
 
+import {
+  EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLNVAL, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRBAND, EPOLLWRNORM,
+} from '@stack/kernel';
+
+export {
+  EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLMSG, EPOLLNVAL, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRBAND, EPOLLWRNORM,
+} from '@stack/kernel';
+
 /* File access and status flags. */
 export const O_ACCMODE = 0o3;
 export const O_RDONLY = 0o0;
@@ -24,19 +32,7 @@ export const F_SETFL = 4;
 export const F_DUPFD_CLOEXEC = 1030;
 export const FD_CLOEXEC = 1;
 
-/* Events of poll(2) and epoll(7): one numbering. */
-export const EPOLLIN = 0x001;
-export const EPOLLPRI = 0x002;
-export const EPOLLOUT = 0x004;
-export const EPOLLERR = 0x008;
-export const EPOLLHUP = 0x010;
-export const EPOLLNVAL = 0x020;
-export const EPOLLRDNORM = 0x040;
-export const EPOLLRDBAND = 0x080;
-export const EPOLLWRNORM = 0x100;
-export const EPOLLWRBAND = 0x200;
-export const EPOLLMSG = 0x400;
-export const EPOLLRDHUP = 0x2000;
+/* What to ask of poll(2) and epoll(7): the kernel's numbering of wake-ups, and epoll's modes. */
 export const EPOLLEXCLUSIVE = 1 << 28;
 export const EPOLLWAKEUP = 1 << 29;
 export const EPOLLONESHOT = 1 << 30;

@@ -1,0 +1,74 @@
+/*
+ * Control messages (net/core/scm.c and parts of net/socket.c): giving them to the receiver of a message, and reading those
+ * at SOL_SOCKET that come with one to be sent.
+ */
+import { EINVAL } from '@stack/kernel';
+import type { SkBuff } from '@stack/skbuff';
+import { Cmsg, Timespec, Timeval } from './msghdr.ts';
+import type { MsgHdr } from './msghdr.ts';
+import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL } from './sock-struct.ts';
+import type { Sock } from './sock-struct.ts';
+import { MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SOL_SOCKET } from './uapi-socket.ts';
+
+/** Adds a control message to what recvmsg returns; with no room left sets MSG_CTRUNC. */
+export function putCmsg(msg: MsgHdr, level: number, type: number, data: number | Uint8Array | object): void {
+  if (msg.msgControl === null || msg.msgControl.length >= msg.msgControllen) {
+    msg.msgFlags |= MSG_CTRUNC;
+    return;
+  }
+  msg.msgControl.push(new Cmsg(level, type, data));
+}
+
+/** Stamps a packet that is being queued for a sock that wants receive times. */
+export function sockStampSkb(sk: Sock, skb: SkBuff): void {
+  if (skb.tstamp === 0 && sockFlag(sk, SOCK_RCVTSTAMP)) skb.tstamp = sk.skNet.world.now;
+}
+
+/** World time `tstamp` (ns) as ms since 1970. */
+function wallClock(sk: Sock, tstamp: number): number {
+  const { world } = sk.skNet;
+  return world.clock.wallTime() - (world.now - tstamp) / 1e6;
+}
+
+/** SCM_TIMESTAMP or SCM_TIMESTAMPNS, if the sock asked for it (SO_TIMESTAMP, SO_TIMESTAMPNS). */
+export function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+  if (!sockFlag(sk, SOCK_RCVTSTAMP)) return;
+  const ms = wallClock(sk, skb.tstamp === 0 ? sk.skNet.world.now : skb.tstamp);
+  const sec = Math.floor(ms / 1000);
+  const rest = ms - sec * 1000;
+  if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, new Timespec(sec, Math.floor(rest * 1e6)));
+  else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(sec, Math.floor(rest * 1e3)));
+}
+
+/** What a datagram protocol adds to every message it hands up: receive time, and the count of drops before it (SO_RXQ_OVFL). */
+export function sockRecvCmsgs(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+  if (msg.msgControllen === 0 && msg.msgControl === null) return;
+  sockRecvTimestamp(msg, sk, skb);
+  if (sockFlag(sk, SOCK_RXQ_OVFL) && skb.cb11 !== 0) putCmsg(msg, SOL_SOCKET, SO_RXQ_OVFL, skb.cb11);
+}
+
+/** What control messages may set for one message to be sent (struct sockcm_cookie). */
+export class SockcmCookie {
+  mark: number;
+  priority: number;
+
+  constructor() {
+    this.mark = 0;
+    this.priority = 0;
+  }
+}
+
+/** Starts a cookie with the sock's own values. */
+export function sockcmInit(cookie: SockcmCookie, sk: Sock): void {
+  cookie.mark = sk.skMark;
+  cookie.priority = sk.skPriority;
+}
+
+/** Takes one control message at SOL_SOCKET. 0, or -EINVAL for what cannot be sent. */
+export function __sockCmsgSend(cmsg: Cmsg, cookie: SockcmCookie): number {
+  if (typeof cmsg.cmsgData !== 'number') return -EINVAL;
+  if (cmsg.cmsgType === SO_MARK) cookie.mark = cmsg.cmsgData;
+  else if (cmsg.cmsgType === SO_PRIORITY) cookie.priority = cmsg.cmsgData;
+  else return -EINVAL;
+  return 0;
+}
