@@ -4,7 +4,8 @@
 // machine that koffi runs on but one. Read first: OASIS Virtio 1.2 §5.1.6.
 
 import {
-  CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_GSO_DODGY, SKB_GSO_TCPV4, SKB_GSO_TCP_ECN, skbTransportOffset, type SkBuff,
+  CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_GSO_DODGY, SKB_GSO_TCPV4, SKB_GSO_TCP_ECN, skbPartialCsumSet, skbTransportOffset,
+  type SkBuff,
 } from '@stack/skbuff';
 import { EINVAL } from '@stack/kernel';
 
@@ -33,10 +34,7 @@ export function virtioNetHdrToSkb(skb: SkBuff, view: DataView, at: number): numb
   if ((flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) !== 0) {
     const start = view.getUint16(at + CSUM_START, true);
     const offset = view.getUint16(at + CSUM_OFFSET, true);
-    if (start + offset + 2 > skb.len) return -EINVAL;
-    skb.ipSummed = CHECKSUM_PARTIAL;
-    skb.csumStart = skb.data - skb.head + start;
-    skb.csumOffset = offset;
+    if (!skbPartialCsumSet(skb, start, offset)) return -EINVAL;
   } else if ((flags & VIRTIO_NET_HDR_F_DATA_VALID) !== 0) {
     skb.ipSummed = CHECKSUM_UNNECESSARY;
   }

@@ -5,14 +5,14 @@
 // tap away and writes the interface's counters. So the file shows what a wire would, whatever the device offloads.
 // Read first: draft-ietf-opsawg-pcapng §4.3, §4.6.
 
-import type { World } from '@stack/kernel';
+import { netAtExit, worldNow, type World } from '@stack/kernel';
 import {
-  ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_HLEN, ETH_P_ALL, IFF_LOOPBACK, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST,
-  PACKET_OTHERHOST, PACKET_OUTGOING, devAddPack, devRemovePack, devSetPromiscuity, skbGsoSegment,
+  ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_HLEN, ETH_P_ALL, IFF_LOOPBACK, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST,
+  PACKET_OUTGOING, devAddPack, devRemovePack, devSetPromiscuity, skbGsoSegment,
   type NetDevice, type PacketType,
 } from '@stack/netdev';
 import {
-  CHECKSUM_PARTIAL, __skbPush, consumeSkb, consumeSkbList, csumFold, csumPartial, skbCopyBits, type SkBuff,
+  CHECKSUM_PARTIAL, NET_RX_SUCCESS, __skbPush, consumeSkb, consumeSkbList, csumFold, csumPartial, skbCopyBits, type SkBuff,
 } from '@stack/skbuff';
 import {
   EPB_BROADCAST, EPB_DATA, EPB_INBOUND, EPB_MULTICAST, EPB_OUTBOUND, EPB_PROMISCUOUS, EPB_UNICAST, LINKTYPE_ETHERNET,
@@ -65,8 +65,8 @@ export class Capture {
     this.snapLen = options.snapLen ?? 0;
     this.promiscuous = options.promiscuous ?? false;
     this.comment = options.comment ?? null;
-    this.epoch = epochOf(dev.net.world);
-    this.startTime = this.epoch + BigInt(dev.net.world.clock.now());
+    this.epoch = epochOf(writer, dev.net.world);
+    this.startTime = this.epoch + BigInt(worldNow(dev.net.world));
     this.receivedBefore = dev.stats.rxPackets;
     this.droppedBefore = droppedBy(dev);
     this.dropped = this.droppedBefore;
@@ -75,8 +75,8 @@ export class Capture {
 }
 
 /**
- * Writes all that `dev` sends and receives to `writer`, from now until stopCapture(). Several captures may share a writer, each
- * an interface of the file.
+ * Writes all that `dev` sends and receives to `writer`, from now until stopCapture() or the end of its host. Several captures may
+ * share a writer, each an interface of the file.
  */
 export function capture(dev: NetDevice, writer: PcapngWriter, options: CaptureOptions = {}): Capture {
   const tap = new Capture(dev, writer, options);
@@ -86,6 +86,7 @@ export function capture(dev: NetDevice, writer: PcapngWriter, options: CaptureOp
   tap.interfaceId = pcapngAddInterface(writer, ethernet ? { ...description, macAddress: dev.devAddr.slice(0, 6) } : description);
   devAddPack(dev.net, tap);
   if (tap.promiscuous) devSetPromiscuity(dev, 1);
+  netAtExit(dev.net, () => stopCapture(tap));
   return tap;
 }
 
@@ -98,7 +99,7 @@ export function stopCapture(tap: Capture): void {
   if (tap.promiscuous) devSetPromiscuity(dev, -1);
   pcapngWriteStatistics(tap.writer, tap.interfaceId, {
     startTime: tap.startTime,
-    endTime: tap.epoch + BigInt(dev.net.world.clock.now()),
+    endTime: tap.epoch + BigInt(worldNow(dev.net.world)),
     received: dev.stats.rxPackets - tap.receivedBefore,
     dropped: droppedBy(dev) - tap.droppedBefore,
   });
@@ -178,8 +179,15 @@ function droppedBy(dev: NetDevice): number {
   return dev.stats.rxDropped + dev.stats.rxMissedErrors + dev.stats.txDropped;
 }
 
-/** Milliseconds are all that the wall clock tells; the World's clock counts on from there, in nanoseconds. */
-function epochOf(world: World): bigint {
-  const now = world.clock.now();
-  return BigInt(Math.round(world.clock.wallTime())) * 1_000_000n - BigInt(now);
+/**
+ * Nanoseconds since 1970 at the World's time 0. The wall clock is asked once per file and World: it tells little more than
+ * milliseconds, and the packets of two interfaces must not be shifted against each other.
+ */
+function epochOf(writer: PcapngWriter, world: World): bigint {
+  let epoch = writer.epochs.get(world);
+  if (epoch === undefined) {
+    epoch = BigInt(Math.round(world.clock.wallTime() * 1000)) * 1000n - BigInt(worldNow(world));
+    writer.epochs.set(world, epoch);
+  }
+  return epoch;
 }

@@ -89,11 +89,14 @@ export class PcapngWriter {
   sink: PcapngSink;
   nrInterfaces: number;
   nrPackets: number;
+  /** Nanoseconds since 1970 at time 0 of each source of packets, for captures that share this file. */
+  epochs: Map<object, bigint>;
 
   constructor(sink: PcapngSink) {
     this.sink = sink;
     this.nrInterfaces = 0;
     this.nrPackets = 0;
+    this.epochs = new Map();
   }
 }
 
