@@ -34,7 +34,7 @@ export {
 } from './sock-struct.ts';
 export type { Proto, SockOptValue } from './sock-struct.ts';
 export {
-  skAlloc, skCommonRelease, skDstReset, skFree, sockGraft, sockHold, sockInitData, sockListAdd, sockOrphan, sockPut,
+  skAlloc, skCloneLock, skCommonRelease, skDstReset, skFree, sockGraft, sockHold, sockInitData, sockListAdd, sockOrphan, sockPut,
 } from './sock-alloc.ts';
 export { sockDefErrorReport, sockDefReadable, sockDefWakeup, sockDefWriteSpace, sockShutdownEvents } from './sock-callbacks.ts';
 export {

@@ -7,7 +7,7 @@ import type { Net } from '@stack/kernel';
 import { dstRelease, skbQueuePurge } from '@stack/skbuff';
 import type { Socket } from './net-struct.ts';
 import { sockDefErrorReport, sockDefReadable, sockDefWakeup, sockDefWriteSpace } from './sock-callbacks.ts';
-import { sockSetFlag, SOCK_DEAD, SOCK_ZAPPED } from './sock-struct.ts';
+import { SOCK_BINDPORT_LOCK, SOCK_DEAD, SOCK_DONE, sockSetFlag, SOCK_ZAPPED } from './sock-struct.ts';
 import type { Proto, Sock } from './sock-struct.ts';
 
 /** A new Sock of `prot` with one reference, listed in the Net. Its defaults come with sockInitData. */
@@ -56,6 +56,47 @@ export function sockInitData(sock: Socket | null, sk: Sock): void {
   sk.skWriteSpace = sockDefWriteSpace;
   sk.skErrorReport = sockDefErrorReport;
   sk.skBacklogRcv = sk.skProt.backlogRcv;
+}
+
+/**
+ * A child of a listener: a new Sock of the same protocol with the listener's options (buffers, time limits, flags, device,
+ * mark, priority), no user, nothing queued, two references: one for whoever makes it a connection, one for its future
+ * user. The protocol fills in the rest. (sk_clone_lock; nothing to lock: skLockOwned is false.)
+ */
+export function skCloneLock(sk: Sock): Sock {
+  const child = skAlloc(sk.skNet, sk.skFamily, sk.skProt);
+  sockInitData(null, child);
+  child.skRefcnt = 2;
+  child.skType = sk.skType;
+  child.skProtocol = sk.skProtocol;
+  child.skReuse = sk.skReuse;
+  child.skReuseport = sk.skReuseport;
+  child.skBoundDevIf = sk.skBoundDevIf;
+  child.skRcvbuf = sk.skRcvbuf;
+  child.skSndbuf = sk.skSndbuf;
+  child.skFlags = sk.skFlags & ~((1 << SOCK_DEAD) | (1 << SOCK_DONE));
+  child.skUserlocks = sk.skUserlocks & ~SOCK_BINDPORT_LOCK;
+  child.skRcvlowat = sk.skRcvlowat;
+  child.skRcvtimeo = sk.skRcvtimeo;
+  child.skSndtimeo = sk.skSndtimeo;
+  child.skLingertime = sk.skLingertime;
+  child.skMark = sk.skMark;
+  child.skPriority = sk.skPriority;
+  child.skNoCheckTx = sk.skNoCheckTx;
+  child.skPeekOff = sk.skPeekOff;
+  child.skGsoMaxSize = sk.skGsoMaxSize;
+  child.skGsoMaxSegs = sk.skGsoMaxSegs;
+  child.skPacingRate = sk.skPacingRate;
+  child.skMaxPacingRate = sk.skMaxPacingRate;
+  child.skPacingShift = sk.skPacingShift;
+  child.skUserData = null;
+  child.skStateChange = sk.skStateChange;
+  child.skDataReady = sk.skDataReady;
+  child.skWriteSpace = sk.skWriteSpace;
+  child.skErrorReport = sk.skErrorReport;
+  child.skBacklogRcv = sk.skBacklogRcv;
+  child.skDestruct = sk.skDestruct;
+  return child;
 }
 
 /** The user and the sock let go of each other: no more wake-ups. */
