@@ -65,8 +65,6 @@ export interface ProtoOps {
   readonly getsockopt: (sock: Socket, level: number, name: number) => number | object;
   readonly sendmsg: (sock: Socket, msg: MsgHdr, len: number) => number;
   readonly recvmsg: (sock: Socket, msg: MsgHdr, len: number, flags: number) => number;
-  /** SO_RCVLOWAT where the protocol has more to do than store it. */
-  readonly setRcvlowat: ((sk: Sock, value: number) => number) | null;
 }
 
 /** struct net_proto_family: how socket(2) makes a socket of an address family; `sockRegister` installs one. */

@@ -6,7 +6,7 @@ import {
   EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, MAX_SCHEDULE_TIMEOUT,
 } from '@stack/kernel';
 import { Linger, Timeval } from './msghdr.ts';
-import type { ProtoOps, Socket } from './net-struct.ts';
+import type { Socket } from './net-struct.ts';
 import { skDstReset } from './sock-alloc.ts';
 import { skSetRcvbuf, skSetSndbuf } from './sock-mem.ts';
 import {
@@ -34,13 +34,13 @@ export function sockSetsockopt(sock: Socket, name: number, value: SockOptValue):
       return setBindToDevice(sk, value);
     default: {
       const val = typeof value === 'boolean' ? Number(value) : value;
-      return typeof val === 'number' && Number.isInteger(val) ? setInt(sock, sk, name, val) : -EINVAL;
+      return typeof val === 'number' && Number.isInteger(val) ? setInt(sk, name, val) : -EINVAL;
     }
   }
 }
 
 /** Options that are one integer. */
-function setInt(sock: Socket, sk: Sock, name: number, val: number): number {
+function setInt(sk: Sock, name: number, val: number): number {
   const flag = flagOf(name);
   if (flag >= 0) {
     sockValboolFlag(sk, flag, val !== 0);
@@ -60,7 +60,7 @@ function setInt(sock: Socket, sk: Sock, name: number, val: number): number {
       setTimestamp(sk, val !== 0, name === so.SO_TIMESTAMPNS);
       return 0;
     case so.SO_RCVLOWAT:
-      return setRcvlowat(sock, sk, val);
+      return setRcvlowat(sk, val);
     case so.SO_BINDTOIFINDEX:
       return bindToIndex(sk, val);
     default:
@@ -160,10 +160,9 @@ function setTimestamp(sk: Sock, on: boolean, ns: boolean): void {
   sockValboolFlag(sk, SOCK_RCVTSTAMPNS, on && ns);
 }
 
-function setRcvlowat(sock: Socket, sk: Sock, val: number): number {
+function setRcvlowat(sk: Sock, val: number): number {
   const lowat = val < 0 ? 0x7fffffff : val;
-  const ops = sock.ops as ProtoOps;
-  if (ops.setRcvlowat !== null) return ops.setRcvlowat(sk, lowat);
+  if (sk.skProt.setRcvlowat !== null) return sk.skProt.setRcvlowat(sk, lowat);
   sk.skRcvlowat = lowat === 0 ? 1 : lowat;
   return 0;
 }

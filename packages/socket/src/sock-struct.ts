@@ -7,6 +7,7 @@ import { MAX_SCHEDULE_TIMEOUT } from '@stack/kernel';
 import type { Net, WaitQueueHead } from '@stack/kernel';
 import { SkBuffHead } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
+import type { File, PollTable } from './file.ts';
 import type { MsgHdr, SockAddr } from './msghdr.ts';
 import type { Socket } from './net-struct.ts';
 
@@ -159,6 +160,10 @@ export interface Proto {
   /** True while a stream's write queue may take more (TCP_NOTSENT_LOWAT); null: skSndbuf alone decides. */
   readonly streamMemoryFree: ((sk: Sock, wake: number) => boolean) | null;
   readonly enterMemoryPressure: ((sk: Sock) => void) | null;
+  /** Events that are true now, registering with `wait` (sockPollWait first); null: datagramPoll. */
+  readonly poll: ((file: File, sock: Socket, wait: PollTable | null) => number) | null;
+  /** SO_RCVLOWAT, where there is more to do than store it. */
+  readonly setRcvlowat: ((sk: Sock, value: number) => number) | null;
   /** SO_KEEPALIVE is switched. */
   readonly keepalive: ((sk: Sock, on: boolean) => void) | null;
   /** The local address or device of a hashed sock has changed. */
