@@ -66,6 +66,8 @@ export interface InetConnectionSockAfOps {
   readonly copyKey: (from: SockCommon, to: SockCommon) => void;
   /** Whether two local addresses are in each other's way on one port: equal, or one of them the wildcard. */
   readonly rcvSaddrConflict: (a: SockCommon, b: SockCommon) => boolean;
+  /** Whether both ends are this host, by addresses that never leave it. */
+  readonly isLoopback: (sk: SockCommon) => boolean;
   /** RFC 6056 §3.3.4: a keyed hash of sk's addresses and remote port. */
   readonly portOffset: (sk: InetSock) => number;
   /** Initial sequence number of an active open (RFC 6528). */

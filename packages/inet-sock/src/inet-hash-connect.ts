@@ -28,7 +28,7 @@ function tablePerturb(hashinfo: InetHashinfo, net: Net): Int32Array {
 }
 
 /** Whether sk with local port lport would be alone with its four-tuple; if so it is in ehash afterwards. */
-function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lport: number): boolean {
+function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lport: number, bound: boolean): boolean {
   const af = sk.afSpecific;
   sk.inetNum = lport;
   sk.inetSport = lport;
@@ -38,7 +38,7 @@ function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lp
     if (sk2.skHash !== hash || !af.match(sk, sk2)) continue;
     if (sk2.skState !== TCP_TIME_WAIT) return false;
     tw = sk2 as InetTimewaitSock;
-    if (!hashinfo.twskOps.twskUnique(sk, tw)) return false;
+    if (!hashinfo.twskOps.twskUnique(sk, tw, bound)) return false;
     break;
   }
   if (tw !== null) {
@@ -59,7 +59,7 @@ function connectBoundPort(sk: InetConnectionSock, hashinfo: InetHashinfo): numbe
     inetEhashNolisten(sk, null);
     return 0;
   }
-  return inetCheckEstablished(sk, hashinfo, lport) ? 0 : -EADDRNOTAVAIL;
+  return inetCheckEstablished(sk, hashinfo, lport, true) ? 0 : -EADDRNOTAVAIL;
 }
 
 /** Takes `port` if sk would be alone with its four-tuple on it. */
@@ -68,7 +68,7 @@ function tryPort(sk: InetConnectionSock, hashinfo: InetHashinfo, port: number): 
   if (tb !== null) {
     // Ports of bind(2) are left alone: what they allow, their owners decide.
     if (tb.fastreuse >= 0 || tb.fastreuseport >= 0) return false;
-    if (!inetCheckEstablished(sk, hashinfo, port)) return false;
+    if (!inetCheckEstablished(sk, hashinfo, port, false)) return false;
     // Taking over the last time-wait sock may have dissolved the bucket.
     tb = inetBindBucketFind(hashinfo, port);
   }

@@ -18,8 +18,8 @@ export const INET_LHTABLE_SIZE = 32;
 
 /** What the tables ask of their engine about time-wait socks. One constant table per engine. */
 export interface InetTwskOps {
-  /** Whether sk may take over the four-tuple of tw; sets up sk's sequence numbers if so. */
-  readonly twskUnique: (sk: InetConnectionSock, tw: InetTimewaitSock) => boolean;
+  /** Whether sk may take over the four-tuple of tw; sets up sk's sequence numbers if so. `bound`: bind() chose the port. */
+  readonly twskUnique: (sk: InetConnectionSock, tw: InetTimewaitSock, bound: boolean) => boolean;
   /** tw's time is over (counting it). */
   readonly twskExpired: (tw: InetTimewaitSock) => void;
   /** tw was taken over by a new connection (counting it). */

@@ -88,6 +88,22 @@ export function tcpSkbMssSet(skb: SkBuff, size: number): void {
   skb.cb6 = size;
 }
 
+/** Up: the traffic class byte of the carrier's header, with its ECN bits; 0 where it has none. */
+export function tcbIpDsfield(skb: SkBuff): number {
+  return skb.cb6;
+}
+export function tcbSetIpDsfield(skb: SkBuff, dsfield: number): void {
+  skb.cb6 = dsfield;
+}
+
+/** Up: the initial sequence number for a SYN that takes a time-wait sock over; 0 for none. */
+export function tcbTcpTwIsn(skb: SkBuff): number {
+  return skb.cb5;
+}
+export function tcbSetTcpTwIsn(skb: SkBuff, isn: number): void {
+  skb.cb5 = isn | 0;
+}
+
 /** Segments in flight when this one was sent. */
 export function tcbTxInFlight(skb: SkBuff): number {
   return skb.cb7 & TX_IN_FLIGHT_MASK;

@@ -101,6 +101,8 @@ export class TcpSock extends InetConnectionSock {
   tsqFlags: number;
   /** The engine's clock: µs when this entry began, refreshed by tcpMstampRefresh. */
   tcpMstamp: number;
+  /** Word 3 of the header that the fast path expects: length, ACK, window; 0 = no fast path. */
+  predFlags: number;
   /** Added to the ms clock in the timestamp option. */
   tsoffset: number;
 
@@ -146,6 +148,8 @@ export class TcpSock extends InetConnectionSock {
   sndUp: number;
   mssCache: number;
   advmss: number;
+  /** Segments of the largest sk_buff that is built now. */
+  gsoSegs: number;
   nonagle: number;
   notsentLowat: number;
   /** Sent and not yet acknowledged, by sequence; what is not yet sent waits in skWriteQueue. */
@@ -196,6 +200,10 @@ export class TcpSock extends InetConnectionSock {
   rateAppLimited: number;
   highSeq: number;
   tlpHighSeq: number;
+  /** The loss probe was a retransmission. */
+  tlpRetrans: boolean;
+  /** The peer dropped what it had SACKed; until this recovery ends. */
+  isSackReneg: boolean;
   retransStamp: number;
   undoMarker: number;
   undoRetrans: number;
@@ -207,6 +215,18 @@ export class TcpSock extends InetConnectionSock {
   lostSkbHint: SkBuff | null;
   retransmitSkbHint: SkBuff | null;
   highestSack: SkBuff | null;
+  /** What is in flight in the order of its last sending, oldest first; linked by left (older) and right (RFC 8985). */
+  tsortedFirst: SkBuff | null;
+  tsortedLast: SkBuff | null;
+  /** RACK's state (RFC 8985 §6): send time and end of the newest segment delivered, its RTT, the reordering window's steps. */
+  rackMstamp: number;
+  rackEndSeq: number;
+  rackRttUs: number;
+  rackLastDelivered: number;
+  rackReoWndSteps: number;
+  rackReoWndPersist: number;
+  rackDsackSeen: boolean;
+  rackAdvanced: boolean;
   /** The SACK blocks of the last ACK, as start/end pairs; made with the first. */
   recvSackCache: Int32Array | null;
   mtuProbeSeqStart: number;
@@ -244,6 +264,7 @@ export class TcpSock extends InetConnectionSock {
     this.rxOpt = new TcpOptionsReceived();
     this.tsqFlags = 0;
     this.tcpMstamp = 0;
+    this.predFlags = 0;
     this.tsoffset = 0;
     this.rcvNxt = 0;
     this.copiedSeq = 0;
@@ -278,6 +299,7 @@ export class TcpSock extends InetConnectionSock {
     this.sndUp = 0;
     this.mssCache = 0;
     this.advmss = 0;
+    this.gsoSegs = 0;
     this.nonagle = 0;
     this.notsentLowat = 0;
     this.tcpRtxQueue = new SkBuffHead();
@@ -322,6 +344,8 @@ export class TcpSock extends InetConnectionSock {
     this.rateAppLimited = 0;
     this.highSeq = 0;
     this.tlpHighSeq = 0;
+    this.tlpRetrans = false;
+    this.isSackReneg = false;
     this.retransStamp = 0;
     this.undoMarker = 0;
     this.undoRetrans = 0;
@@ -333,6 +357,16 @@ export class TcpSock extends InetConnectionSock {
     this.lostSkbHint = null;
     this.retransmitSkbHint = null;
     this.highestSack = null;
+    this.tsortedFirst = null;
+    this.tsortedLast = null;
+    this.rackMstamp = 0;
+    this.rackEndSeq = 0;
+    this.rackRttUs = 0;
+    this.rackLastDelivered = 0;
+    this.rackReoWndSteps = 1;
+    this.rackReoWndPersist = 0;
+    this.rackDsackSeen = false;
+    this.rackAdvanced = false;
     this.recvSackCache = null;
     this.mtuProbeSeqStart = 0;
     this.mtuProbeSeqEnd = 0;

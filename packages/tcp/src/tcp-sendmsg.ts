@@ -1,0 +1,276 @@
+/*
+ * tcp_sendmsg: user data becomes segments to send. It is copied once, here: into the linear part of the last sk_buff
+ * while that has room, then into page fragments of it, up to a size goal of several MSS; then tcpPush decides what
+ * leaves now.
+ *
+ * Order of calls: tcpSendmsg → tcpSendmsgLocked → (tcpStreamAllocSkb, tcpSkbEntail, copies) → tcpPush →
+ * __tcpPushPendingFrames. Read first: RFC 9293 §3.7.4 (Nagle), §3.8.6.2.1 (silly windows), §3.10.2 (SEND).
+ */
+import { TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
+import { EAGAIN, EOPNOTSUPP, EPIPE } from '@stack/kernel';
+import {
+  CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb, getPage, kfreeSkb,
+  skbCanCoalesce, skbFillPageDesc, skbTailroom,
+} from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
+import {
+  MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, SEND_SHUTDOWN, copyFromIter, lockSock, releaseSock, skEnterMemoryPressure,
+  skForcedMemSchedule, skMemCharge, skPageFrag, skPageFragRefill, skStreamError, skStreamMemoryFree, skStreamModerateSndbuf,
+  skWmemFreeSkb, skWmemSchedule, sockError,
+} from '@stack/socket';
+import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
+import { MAX_TCP_HEADER } from './tcp-consts.ts';
+import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
+import { tcpSlowStartAfterIdleCheck } from './tcp-output-cwnd.ts';
+import { __tcpPushPendingFrames, tcpPushOne } from './tcp-output.ts';
+import { tcpRtxAndWriteQueuesEmpty, tcpRtxQueueEmpty, tcpSendHead, tcpWriteQueueTail } from './tcp-rtx-queue.ts';
+import {
+  TCPHDR_ACK, TCPHDR_PSH, after, tcbEndSeq, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags,
+  tcpSkbPcountSet,
+} from './tcp-skb-cb.ts';
+import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpSk } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
+
+/** Proto.sendmsg. Bytes taken, or -errno; -EAGAIN from a blocking call means: call again when writeable (msg says how far it came). */
+export function tcpSendmsg(sock: Sock, msg: MsgHdr, _len: number): number {
+  const net = sock.skNet;
+  if (net.trace !== null && !msg.msgRestarted) net.trace.hit(net, 'tcp_sendmsg', null);
+  const sk = tcpSk(sock);
+  lockSock(sk);
+  const ret = tcpSendmsgLocked(sk, msg);
+  releaseSock(sk);
+  return ret;
+}
+
+/** Whether sk can take data at all: 0; -EAGAIN while the handshake goes on; -EPIPE, or the pending error. */
+function tcpSendmsgReady(sk: TcpSock, flags: number): number {
+  if ((flags & MSG_FASTOPEN) !== 0) return -EOPNOTSUPP;
+  const bit = 1 << sk.skState;
+  if ((bit & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)) === 0) {
+    if (sk.skErr !== 0) return sockError(sk);
+    if ((bit & (TCPF_SYN_SENT | TCPF_SYN_RECV)) === 0) return -EPIPE;
+    return -EAGAIN;
+  }
+  return sk.skErr !== 0 || (sk.skShutdown & SEND_SHUTDOWN) !== 0 ? -EPIPE : 0;
+}
+
+/** tcpSendmsg for a caller who owns the sock. */
+export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
+  const flags = msg.msgFlags;
+  let err = tcpSendmsgReady(sk, flags);
+  if (err !== 0) return tcpSendmsgError(sk, msg, err);
+  const mssNow = tcpSendMss(sk);
+  const sizeGoal = tcpXmitSizeGoal(sk, mssNow, (flags & MSG_OOB) === 0);
+  let fresh = false;
+  while (msg.msgIterCount > 0) {
+    const skb = tcpSendmsgTail(sk, sizeGoal, fresh);
+    if (skb === null) {
+      err = -EAGAIN;
+      break;
+    }
+    const copied = tcpSendmsgCopy(sk, skb, msg, sizeGoal - skb.len);
+    if (copied <= 0) {
+      // No memory, or no free fragment: then the segment is as good as full.
+      if (copied === 0) tcpMarkPush(sk, skb);
+      else err = -EAGAIN;
+      if (err !== 0) break;
+      fresh = true;
+      continue;
+    }
+    fresh = false;
+    if (msg.msgIterCount === 0 && (flags & MSG_EOR) !== 0) tcbSetEor(skb, true);
+    if (msg.msgIterCount > 0 && skb.len >= sizeGoal && (flags & MSG_OOB) === 0) tcpSendmsgFull(sk, skb, mssNow);
+  }
+  if (err !== 0) return tcpSendmsgNoSpace(sk, msg, mssNow, sizeGoal);
+  if (msg.msgCopied > 0) tcpPush(sk, flags, mssNow, sk.nonagle, sizeGoal);
+  return msg.msgCopied;
+}
+
+/** Data remains and the buffer is full: what is queued goes out, Nagle or not, to make room. */
+function tcpSendmsgNoSpace(sk: TcpSock, msg: MsgHdr, mssNow: number, sizeGoal: number): number {
+  tcpRemoveEmptySkb(sk);
+  if (msg.msgCopied > 0) tcpPush(sk, msg.msgFlags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH, sizeGoal);
+  if ((msg.msgFlags & MSG_DONTWAIT) === 0) return -EAGAIN;
+  return tcpSendmsgError(sk, msg, -EAGAIN);
+}
+
+/** What a call that cannot go on returns: what it did, if anything, else the error. */
+function tcpSendmsgError(sk: TcpSock, msg: MsgHdr, err: number): number {
+  if (err === -EAGAIN && (msg.msgFlags & MSG_DONTWAIT) === 0) return err;
+  if (msg.msgCopied > 0) return msg.msgCopied;
+  return skStreamError(sk, err);
+}
+
+/** The sk_buff that the next byte joins: the last one while it has room and no record ends there, else a new one; null without memory. */
+function tcpSendmsgTail(sk: TcpSock, sizeGoal: number, fresh: boolean): SkBuff | null {
+  const tail = tcpWriteQueueTail(sk);
+  if (tail !== null && !fresh && tail.len < sizeGoal && !tcbEor(tail)) return tail;
+  if (!skStreamMemoryFree(sk)) return null;
+  const skb = tcpStreamAllocSkb(sk, tcpRtxAndWriteQueuesEmpty(sk));
+  if (skb === null) return null;
+  tcpSkbEntail(sk, skb);
+  return skb;
+}
+
+/** A segment of the full size: it may leave while the rest is still copied. */
+function tcpSendmsgFull(sk: TcpSock, skb: SkBuff, mssNow: number): void {
+  if (tcpForcedPush(sk)) {
+    tcpMarkPush(sk, skb);
+    __tcpPushPendingFrames(sk, mssNow, TCP_NAGLE_PUSH);
+  } else if (skb === tcpSendHead(sk)) {
+    tcpPushOne(sk, mssNow);
+  }
+}
+
+/**
+ * Copies at most `room` bytes of the message to the end of skb: into its linear part, or into one fragment.
+ * Returns the bytes copied; 0 when the sk_buff has no fragment left, -1 without memory.
+ */
+function tcpSendmsgCopy(sk: TcpSock, skb: SkBuff, msg: MsgHdr, room: number): number {
+  const want = room < msg.msgIterCount ? room : msg.msgIterCount;
+  const linear = skbTailroom(skb);
+  let copied: number;
+  if (linear > 0) {
+    copied = want < linear ? want : linear;
+    copyFromIter(skb.buf, __skbPut(skb, copied), copied, msg);
+  } else {
+    copied = tcpSendmsgCopyPage(sk, skb, msg, want);
+    if (copied <= 0) return copied;
+  }
+  if (msg.msgCopied === 0) tcbSetTcpFlags(skb, tcbTcpFlags(skb) & ~TCPHDR_PSH);
+  sk.writeSeq = (sk.writeSeq + copied) | 0;
+  tcbSetEndSeq(skb, tcbEndSeq(skb) + copied);
+  tcpSkbPcountSet(skb, 0);
+  msg.msgCopied += copied;
+  return copied;
+}
+
+/** The part of tcpSendmsgCopy that fills a page fragment: the last one if the page goes on, or a new one. */
+function tcpSendmsgCopyPage(sk: TcpSock, skb: SkBuff, msg: MsgHdr, want: number): number {
+  const pfrag = skPageFrag(sk);
+  if (!skPageFragRefill(sk, pfrag)) return -1;
+  const page = pfrag.page;
+  if (page === null) return -1;
+  const i = skb.shinfo.nrFrags;
+  const merge = skbCanCoalesce(skb, i, page, pfrag.offset);
+  if (!merge && i >= MAX_SKB_FRAGS) return 0;
+  const copied = tcpWmemSchedule(sk, Math.min(want, pfrag.size - pfrag.offset));
+  if (copied <= 0) return -1;
+  copyFromIter(page.buf, pfrag.offset, copied, msg);
+  tcpAddFragment(skb, pfrag, merge, copied);
+  sk.skWmemQueued += copied;
+  skMemCharge(sk, copied);
+  return copied;
+}
+
+/** Makes `size` bytes at the front of pfrag part of skb. */
+function tcpAddFragment(skb: SkBuff, pfrag: PageFrag, merge: boolean, size: number): void {
+  const i = skb.shinfo.nrFrags;
+  const page = pfrag.page;
+  if (page === null) return;
+  const last = merge ? skb.shinfo.frags[i - 1] : undefined;
+  if (last !== undefined) {
+    last.size += size;
+  } else {
+    skbFillPageDesc(skb, i, page, pfrag.offset, size);
+    getPage(page);
+  }
+  pfrag.offset += size;
+  skb.len += size;
+  skb.dataLen += size;
+  skb.truesize += size;
+}
+
+/** Takes room for `copy` bytes of payload from the sock's memory account; how many it got. */
+function tcpWmemSchedule(sk: TcpSock, copy: number): number {
+  if (skWmemSchedule(sk, copy)) return copy;
+  // A sock may always use its minimum.
+  const left = (sk.skNet.tcp.mem.sysctlWmem[0] ?? 0) - sk.skWmemQueued;
+  if (left > 0) skForcedMemSchedule(sk, Math.min(left, copy));
+  return Math.min(copy, sk.skForwardAlloc);
+}
+
+/** An empty sk_buff for the write queue with room for all headers; `force`: also when the account is exhausted. Null without memory. */
+export function tcpStreamAllocSkb(sk: TcpSock, force: boolean): SkBuff | null {
+  const skb = allocSkb(sk.skNet, MAX_TCP_HEADER);
+  if (skb === null) {
+    skEnterMemoryPressure(sk);
+    skStreamModerateSndbuf(sk);
+    return null;
+  }
+  if (force) {
+    skForcedMemSchedule(sk, skb.truesize);
+  } else if (!skWmemSchedule(sk, skb.truesize)) {
+    kfreeSkb(skb);
+    return null;
+  }
+  __skbReserve(skb, MAX_TCP_HEADER);
+  skb.ipSummed = CHECKSUM_PARTIAL;
+  return skb;
+}
+
+/** Puts a fresh sk_buff at the end of the write queue, at writeSeq. The queue owns it from here. */
+export function tcpSkbEntail(sk: TcpSock, skb: SkBuff): void {
+  tcbSetSeq(skb, sk.writeSeq);
+  tcbSetEndSeq(skb, sk.writeSeq);
+  tcbSetTcpFlags(skb, TCPHDR_ACK);
+  __skbHeaderRelease(skb);
+  __skbQueueTail(sk.skWriteQueue, skb);
+  sk.skWmemQueued += skb.truesize;
+  skMemCharge(sk, skb.truesize);
+  sk.nonagle &= ~TCP_NAGLE_PUSH;
+  tcpSlowStartAfterIdleCheck(sk);
+}
+
+/** Takes back an sk_buff into which nothing could be copied. */
+export function tcpRemoveEmptySkb(sk: TcpSock): void {
+  const skb = tcpWriteQueueTail(sk);
+  if (skb === null || tcbSeq(skb) !== tcbEndSeq(skb)) return;
+  __skbUnlink(skb, sk.skWriteQueue);
+  skWmemFreeSkb(sk, skb);
+}
+
+/** The MSS of now. */
+export function tcpSendMss(sk: TcpSock): number {
+  return tcpCurrentMss(sk);
+}
+
+/** How large an sk_buff may grow: a multiple of the MSS that a device may cut, within half of the peer's window. */
+export function tcpXmitSizeGoal(sk: TcpSock, mssNow: number, largeAllowed: boolean): number {
+  if (!largeAllowed) return mssNow;
+  const newGoal = tcpBoundToHalfWnd(sk, sk.skGsoMaxSize);
+  let goal = sk.gsoSegs * mssNow;
+  // A division only when the old answer no longer fits.
+  if (newGoal < goal || newGoal >= goal + mssNow) {
+    sk.gsoSegs = Math.min(Math.trunc(newGoal / mssNow), sk.skGsoMaxSegs);
+    goal = sk.gsoSegs * mssNow;
+  }
+  return goal > mssNow ? goal : mssNow;
+}
+
+/** skb carries PSH: the last byte written so far must reach the reader. */
+export function tcpMarkPush(sk: TcpSock, skb: SkBuff): void {
+  tcbSetTcpFlags(skb, tcbTcpFlags(skb) | TCPHDR_PSH);
+  sk.pushedSeq = sk.writeSeq;
+}
+
+/** More than half of the peer's window was written since the last PSH. */
+function tcpForcedPush(sk: TcpSock): boolean {
+  return after(sk.writeSeq, (sk.pushedSeq + (sk.maxWindow >> 1)) | 0);
+}
+
+/** Small writes wait for one another while an earlier packet is still below us (net.ipv4.tcp_autocorking). */
+function tcpShouldAutocork(sk: TcpSock, skb: SkBuff, sizeGoal: number): boolean {
+  return skb.len < sizeGoal && sk.skNet.tcp.sysctlTcpAutocorking !== 0 && !tcpRtxQueueEmpty(sk) &&
+    sk.skWmemAlloc > skb.truesize && !tcbEor(skb);
+}
+
+/** After a write: marks PSH and urgent data, and sends what may leave. */
+export function tcpPush(sk: TcpSock, flags: number, mssNow: number, nonagle: number, sizeGoal: number): void {
+  const skb = tcpWriteQueueTail(sk);
+  if (skb === null) return;
+  if ((flags & MSG_MORE) === 0 || tcpForcedPush(sk)) tcpMarkPush(sk, skb);
+  if ((flags & MSG_OOB) !== 0) sk.sndUp = sk.writeSeq;
+  if (tcpShouldAutocork(sk, skb, sizeGoal)) return tcpAutocork(sk, skb);
+  __tcpPushPendingFrames(sk, mssNow, (flags & MSG_MORE) !== 0 ? TCP_NAGLE_CORK : nonagle);
+}
