@@ -59,11 +59,11 @@ describe('pcapng', () => {
   });
 
   test('§4.3: data and options of any length are padded to 32 bits', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), fc.string({ unit: 'binary', maxLength: 20 }), (data, comment) => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), fc.string({ unit: fc.constantFrom('a', 'ä', '数', '🙂'), maxLength: 20 }), (data, comment) => {
       const [packet] = readPackets(file((writer) => pcapngWritePacket(writer, { interfaceId: 0, time: 0n, comment }, data)));
       expect(packet?.data).toEqual(data);
       expect(text(packet!, 1)).toBe(comment);
-    }), { numRuns: 50 });
+    }));
   });
 
   test('§3.5: a comment that an option cannot hold is cut between two characters', () => {
