@@ -8,7 +8,7 @@
 
 import type { Net } from '@stack/kernel';
 import { SKB_DROP_REASON_NOT_SPECIFIED, worldNextId } from '@stack/kernel';
-import { debugSkbAlloc, debugSkbFree, skbDoubleFree } from './debug.ts';
+import { debugPageAdopt, debugSkbAlloc, debugSkbFree, skbUseAfterFree } from './debug.ts';
 import { dstRelease } from './dst-ref.ts';
 import type { Page, SkbPool } from './page.ts';
 import { __allocPage, allocPage, putPage } from './page.ts';
@@ -34,10 +34,11 @@ export function SKB_TRUESIZE(size: number): number {
  */
 export function allocSkb(net: Net, size: number): SkBuff | null {
   const pool = net.world.pool;
-  const page = __allocPage(pool, size);
+  const aligned = SKB_DATA_ALIGN(size);
+  const page = __allocPage(pool, aligned);
   if (page === null) return null;
   const skb = takeSkb(pool, net, page);
-  setLinear(skb, page, SKB_DATA_ALIGN(size));
+  setLinear(skb, page, aligned);
   return skb;
 }
 
@@ -46,8 +47,7 @@ export function allocSkb(net: Net, size: number): SkBuff | null {
  * head, data and tail are at the page's start. One sk_buff may be built on a page at a time.
  */
 export function buildSkb(net: Net, page: Page): SkBuff {
-  const debug = page.pool.debug;
-  if (debug !== null) debug.pages.delete(page);
+  if (page.pool.debug !== null) debugPageAdopt(page);
   const skb = takeSkb(page.pool, net, page);
   setLinear(skb, page, page.size);
   return skb;
@@ -67,7 +67,7 @@ export function allocSkbWithFrags(net: Net, headerLen: number, dataLen: number):
       consumeSkb(skb);
       return null;
     }
-    page.pool.debug?.pages.delete(page);
+    debugPageAdopt(page);
     const size = Math.min(left, page.size);
     skbFillPageDesc(skb, i, page, page.base, size);
     skb.len += size;
@@ -97,7 +97,7 @@ export function kfreeSkb(skb: SkBuff | null): void {
 /** Drops a reference on a packet that is lost: counted in net.dropReasons and traced as kfree_skb. `reason`: SKB_DROP_REASON_*. */
 export function kfreeSkbReason(skb: SkBuff, reason: number): void {
   if (skb.users !== 1) {
-    if (skb.users < 1) skbDoubleFree(skb);
+    if (skb.users < 1) skbUseAfterFree(skb, 'kfree_skb');
     skb.users--;
     return;
   }
@@ -111,7 +111,7 @@ export function kfreeSkbReason(skb: SkBuff, reason: number): void {
 export function consumeSkb(skb: SkBuff | null): void {
   if (skb === null) return;
   if (skb.users !== 1) {
-    if (skb.users < 1) skbDoubleFree(skb);
+    if (skb.users < 1) skbUseAfterFree(skb, 'kfree_skb');
     skb.users--;
     return;
   }
@@ -254,6 +254,7 @@ export function takeSkb(pool: SkbPool, net: Net, page: Page): SkBuff {
   skb.transportHeader = -1;
   skb.macLen = 0;
   skb.encapsulation = false;
+  skb.nfctinfo = 0;
   skb.mark = 0;
   skb.protocol = 0;
   skb.pktType = 0;

@@ -9,6 +9,7 @@
 import { ENOMEM } from '@stack/kernel';
 import { SKB_DATA_ALIGN, allocSkb, consumeSkb, skbGet, skbReleaseData, skbShared, takeSharedInfo, takeSkbObject } from './alloc.ts';
 import { skbCopyBits } from './bits.ts';
+import { skbUseAfterFree } from './debug.ts';
 import { __skbPut, __skbReserve } from './data.ts';
 import { skbFragCopy } from './frags.ts';
 import { memcpy } from './memcpy.ts';
@@ -40,6 +41,7 @@ export function __skbHeaderRelease(skb: SkBuff): void {
 
 /** A new sk_buff that shares the data area, with one reference, the caller's; no queue, no sock. Null when objects are exhausted: never today. */
 export function skbClone(skb: SkBuff): SkBuff | null {
+  if (skb.users < 1) skbUseAfterFree(skb, 'skb_clone');
   const shinfo = skb.shinfo;
   const n = takeSkbObject(skb.net.world.pool, skb.net, shinfo.page, shinfo);
   copySkbHeader(n, skb);

@@ -1,25 +1,12 @@
 // The pool's debug mode (world.debug): who allocated what, and that nothing is used after it was freed.
 //
-// In this mode a freed sk_buff is never handed out again: it keeps no data area, so that any access through it throws,
-// and freeing it twice throws and says who allocated it. Freed slots are filled with a pattern which is checked when
-// the slot is handed out again: a write after the free is found there.
+// In this mode a freed sk_buff is never handed out again: it has no data area any more, so that access through it
+// throws, and freeing it twice throws and says who allocated it. Free slots hold a pattern, which is checked when the
+// slot is handed out: a write after the free is found there. In both modes what is in use is in the kernel's openReport.
 
-import type { Net, World } from '@stack/kernel';
+import type { Net, OpenItem, World } from '@stack/kernel';
 import type { Page } from './page.ts';
 import type { SkBuff } from './sk-buff.ts';
-
-/** One sk_buff or page that has not been given back. */
-export interface LeakRecord {
-  kind: 'sk_buff' | 'page';
-  /** The sk_buff's id, the page's number. */
-  id: number;
-  /** Name of the host that allocated it. */
-  net: string;
-  /** Function that allocated it, with its place in the source. */
-  owner: string;
-  /** The sk_buff's len, the page's size. */
-  bytes: number;
-}
 
 /** What the debug mode remembers of an allocation. */
 class Allocation {
@@ -36,8 +23,9 @@ class Allocation {
 /** State of the debug mode of one pool. */
 export class PoolDebug {
   skbs: Map<SkBuff, Allocation>;
+  /** Pages that are not (or not yet) the linear area of a sk_buff. */
   pages: Map<Page, Allocation>;
-  /** Numbers of the sk_buffs freed, by object, for the message of a double free. */
+  /** Allocations of freed sk_buffs, for the message of a double free. */
   freed: WeakMap<SkBuff, Allocation>;
 
   constructor() {
@@ -48,11 +36,11 @@ export class PoolDebug {
 }
 
 const POISON = 0x6b;
+const POISON_WORD = 0x6b6b6b6b;
 /** Bytes of a slot that the check looks at. */
 const POISON_CHECKED = 2048;
-const POISON_OFFSET = 0x6b6b6b6b;
 const poisonBuf = new Uint8Array(0);
-const poisonView = new DataView(new ArrayBuffer(0));
+const poisonView = new DataView(poisonBuf.buffer);
 
 /** Notes the owner of a new sk_buff. */
 export function debugSkbAlloc(skb: SkBuff, debug: PoolDebug): void {
@@ -66,72 +54,79 @@ export function debugSkbFree(skb: SkBuff, debug: PoolDebug): void {
   debug.skbs.delete(skb);
   skb.buf = poisonBuf;
   skb.view = poisonView;
-  skb.head = skb.data = skb.tail = skb.end = POISON_OFFSET;
-  skb.len = skb.dataLen = POISON_OFFSET;
+  skb.head = skb.data = skb.tail = skb.end = POISON_WORD;
+  skb.len = skb.dataLen = POISON_WORD;
 }
 
-/** Notes the owner of a page that is not a sk_buff's linear area. */
+/** Notes the owner of a page. */
 export function debugPageAlloc(page: Page, net: Net): void {
   page.pool.debug?.pages.set(page, new Allocation(net));
 }
 
-/** Fills a freed page with the pattern. */
-export function debugPageFree(page: Page): void {
+/** The page becomes part of a sk_buff, whose owner answers for it from now on. */
+export function debugPageAdopt(page: Page): void {
   page.pool.debug?.pages.delete(page);
-  if (page.pageClass >= 0) page.buf.fill(POISON, page.base, page.base + page.size);
 }
 
-/** Checks that nobody has written to a free page. Throws when somebody has. `fresh` pages have never been freed. */
+/** Fills a freed page, or the whole of a new slab, with the pattern. */
+export function debugPoison(buf: Uint8Array, base: number, size: number): void {
+  buf.fill(POISON, base, base + size);
+}
+
+/** Checks that nobody has written to a free page. Throws when somebody has. */
 export function debugPageCheck(page: Page): void {
-  const { buf, base } = page;
-  if (buf[base] === 0 && buf[base + 1] === 0) return;
+  const { base, view } = page;
   const end = base + Math.min(page.size, POISON_CHECKED);
-  for (let i = base; i < end; i++) {
-    if (buf[i] !== POISON) throw new Error(`page ${page.no}: byte ${i - base} was written after the page was freed`);
+  for (let off = base; off < end; off += 4) {
+    if (view.getInt32(off) === POISON_WORD) continue;
+    throw new Error(`page ${page.no}: written to at byte ${off - base} after it was freed`);
   }
 }
 
-/** Throws the error of a sk_buff that is freed while nobody has a reference on it. */
-export function skbDoubleFree(skb: SkBuff): never {
+/** Throws the error of a sk_buff that is used by `fn` while nobody has a reference on it. */
+export function skbUseAfterFree(skb: SkBuff, fn: string): never {
   const allocation = skb.net.world.pool.debug?.freed.get(skb);
   const owner = allocation === undefined ? '' : `, allocated by ${ownerOf(allocation.site)}`;
-  throw new Error(`kfree_skb: sk_buff ${skb.id} of ${skb.net.name} is free already${owner}`);
+  throw new Error(`${fn}: sk_buff ${skb.id} of ${skb.net.name} is free already${owner}`);
 }
 
-/** All sk_buffs and pages of the World's pool that are in use, oldest first; owners are known in debug mode only. */
-export function leakReport(world: World): LeakRecord[] {
-  const pool = world.pool;
-  const debug = pool.debug;
-  const records: LeakRecord[] = [];
+/** All sk_buffs and pages of the World's pool that are in use, oldest first. Owners are known in debug mode only. */
+export function leakReport(world: World): OpenItem[] {
+  const out: OpenItem[] = [];
+  reportSkbs(world, null, out);
+  return out;
+}
+
+/** The kernel's Reporter for this package: adds what `net` (null: all) has of the pool to `out`. */
+export function reportSkbs(world: World, net: Net | null, out: OpenItem[]): void {
+  const { debug, nrSkbs, nrPages } = world.pool;
   if (debug === null) {
-    if (pool.nrSkbs !== 0) records.push({ kind: 'sk_buff', id: -1, net: '?', owner: `${pool.nrSkbs} sk_buffs; owners are known in debug mode`, bytes: 0 });
-    if (pool.nrPages !== 0) records.push({ kind: 'page', id: -1, net: '?', owner: `${pool.nrPages} pages; owners are known in debug mode`, bytes: 0 });
-    return records;
+    if (net === null && nrSkbs + nrPages !== 0) {
+      out.push({ kind: 'skb', host: '', owner: 'unknown', detail: `${nrSkbs} sk_buffs, ${nrPages} pages; owners are known in debug mode` });
+    }
+    return;
   }
   for (const [skb, allocation] of debug.skbs) {
-    records.push({ kind: 'sk_buff', id: skb.id, net: allocation.net.name, owner: ownerOf(allocation.site), bytes: skb.len });
+    if (net !== null && skb.net !== net) continue;
+    out.push({ kind: 'skb', host: skb.net.name, owner: ownerOf(allocation.site), detail: `id ${skb.id}, ${skb.len} bytes` });
   }
   for (const [page, allocation] of debug.pages) {
-    records.push({ kind: 'page', id: page.no, net: allocation.net.name, owner: ownerOf(allocation.site), bytes: page.size });
+    if (net !== null && allocation.net !== net) continue;
+    out.push({ kind: 'page', host: allocation.net.name, owner: ownerOf(allocation.site), detail: `no ${page.no}, ${page.size} bytes` });
   }
-  return records;
 }
 
-/** The report as text, one line each; empty when there is no leak. */
-export function formatLeakReport(records: readonly LeakRecord[]): string {
-  return records.map((r) => `${r.kind} ${r.id} of ${r.net}: ${r.bytes} bytes, allocated by ${r.owner}`).join('\n');
-}
-
-/** First caller outside this package's allocation functions. */
-function ownerOf(site: Error): string {
-  const frames = stackFrames(site).filter((frame) => !ALLOCATORS.has(functionOf(frame)));
-  return frames[0] ?? 'unknown';
-}
-
+/** Functions that allocate for somebody else: the owner is their caller. */
 const ALLOCATORS: ReadonlySet<string> = new Set([
-  'Allocation', 'debugSkbAlloc', 'debugPageAlloc', 'allocPage', 'registerPage', 'takeSkb', 'allocSkb', 'allocSkbWithFrags',
-  'buildSkb', 'skbClone', 'skbCopy', 'pskbCopy', 'skbCopyExpand', 'netdevAllocSkb', '__netdevAllocSkb', 'devAllocSkb', 'napiAllocSkb',
+  'Allocation', 'debugSkbAlloc', 'debugPageAlloc', 'takeSkbObject', 'takeSkb', 'allocSkb', 'allocSkbWithFrags', 'buildSkb',
+  'allocPage', 'registerPage', 'skbClone', 'skbCopy', 'skbCopyExpand', 'pskbCopy', 'skbReallocHeadroom', 'skbShareCheck',
+  'skbUnshare', 'devAllocSkb', 'netdevAllocSkb', '__netdevAllocSkb', 'napiAllocSkb',
 ]);
+
+/** First caller that is not an allocator: "function (place)". */
+function ownerOf(site: Error): string {
+  return stackFrames(site).find((frame) => !ALLOCATORS.has(functionOf(frame))) ?? 'unknown';
+}
 
 /** Name of the function that called `callee` (for a panic's text). */
 export function callerName(callee: string): string {

@@ -10,13 +10,12 @@ export type { SkbLinks, Link, UbufInfoOps, NfConntrackOps } from './sk-buff.ts';
 
 // Packet memory
 export {
-  PAGE_CLASS_SIZES, PAGE_CLASS_SMALL, PAGE_SIZE, Page, PageClass, SkbPool, installSkbuff, allocPage, getPage,
-  putPage, registerPage, pageOf, reservePages,
+  PAGE_CLASS_SIZES, PAGE_SIZE, Page, PageClass, SkbPool, installSkbuff, allocPage, getPage,
+  putPage, registerPage, pageOf,
 } from './page.ts';
 
 // Debug mode
-export { PoolDebug, leakReport, formatLeakReport } from './debug.ts';
-export type { LeakRecord } from './debug.ts';
+export { PoolDebug, leakReport } from './debug.ts';
 
 // Life and death
 export {
@@ -81,6 +80,11 @@ export {
   CSUM_MANGLED_0, skbEnsureWritable, skbChecksumHelp, skbPartialCsumSet, skbCsumUnnecessary, __skbChecksumComplete,
   __skbChecksumCompleteHead, skbChecksumComplete,
 } from './csum-help.ts';
+
+// Features of a device that skbuff looks at (netdev has them all)
+export {
+  NETIF_F_CSUM_MASK, NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, NETIF_F_IPV6_CSUM, NETIF_F_SG,
+} from './netdev-features.ts';
 
 // Routes
 export {

@@ -8,8 +8,8 @@
 //   installSkbuff(world) -> allocPage -> getPage ... putPage -> (last) the class's free list
 
 import type { Net, World } from '@stack/kernel';
-import { errnoException, ENOMEM } from '@stack/kernel';
-import { PoolDebug, debugPageAlloc, debugPageFree } from './debug.ts';
+import { registerReporter } from '@stack/kernel';
+import { PoolDebug, debugPageAlloc, debugPageCheck, debugPoison, reportSkbs } from './debug.ts';
 import type { SkbSharedInfo, SkBuff } from './sk-buff.ts';
 
 declare module '@stack/kernel' {
@@ -20,8 +20,6 @@ declare module '@stack/kernel' {
 
 /** Slots of the three classes, in bytes: a frame of MTU 1500, one of 9000, and a datagram or GSO packet with its headers. */
 export const PAGE_CLASS_SIZES: readonly number[] = [2048, 16384, 66560];
-/** Index into PAGE_CLASS_SIZES: the smallest slot, one Ethernet frame. */
-export const PAGE_CLASS_SMALL = 0;
 /** Size in bytes of the pages that hold bulk data as fragments. */
 export const PAGE_SIZE = 65536;
 
@@ -30,7 +28,9 @@ const PAGE_CLASS_SINGLE = -1;
 /** Class of a registered user buffer. */
 const PAGE_CLASS_USER = -2;
 
-const SLAB_BYTES = 4 << 20;
+/** Bytes of the first slab of a class; each further one is twice as large, up to SLAB_MAX. */
+const SLAB_MIN = 256 << 10;
+const SLAB_MAX = 4 << 20;
 
 /** A reference counted piece of packet memory. */
 export class Page {
@@ -74,12 +74,14 @@ export class PageClass {
   free: Page | null;
   nrFree: number;
   nrPages: number;
+  nrSlabs: number;
 
   constructor(size: number) {
     this.size = size;
     this.free = null;
     this.nrFree = 0;
     this.nrPages = 0;
+    this.nrSlabs = 0;
   }
 }
 
@@ -127,6 +129,7 @@ export function installSkbuff(world: World, limit: number = 1 << 30): SkbPool {
   if (installed !== null && installed !== undefined) return installed;
   const pool = new SkbPool(world, limit);
   world.pool = pool;
+  registerReporter(world, reportSkbs);
   return pool;
 }
 
@@ -151,6 +154,7 @@ export function __allocPage(pool: SkbPool, size: number): Page | null {
   page.next = null;
   page.refs = 1;
   pool.nrPages++;
+  if (pool.debug !== null) debugPageCheck(page);
   return page;
 }
 
@@ -187,19 +191,12 @@ export function pageOf(pool: SkbPool, no: number): Page {
   return page;
 }
 
-/** Makes sure that `count` slots of at least `size` bytes are there, so that later allocations find them. Throws ENOMEM. */
-export function reservePages(net: Net, size: number, count: number): void {
-  const pool = net.world.pool;
-  const i = pool.classes.findIndex((c) => c.size >= size);
-  if (i < 0) return;
-  while (pool.classes[i]!.nrFree < count) {
-    if (!addSlab(pool, i)) throw errnoException(ENOMEM, 'reservePages');
-  }
-}
-
 function freePage(page: Page): void {
   const pool = page.pool;
-  if (pool.debug !== null) debugPageFree(page);
+  if (pool.debug !== null) {
+    pool.debug.pages.delete(page);
+    if (page.pageClass >= 0) debugPoison(page.buf, page.base, page.size);
+  }
   pool.nrPages--;
   if (page.pageClass < 0) {
     pool.pages[page.no] = null;
@@ -233,13 +230,15 @@ function newPage(pool: SkbPool, buf: Uint8Array, view: DataView, base: number, s
 /** One more slab of the class, its slots on the free list in ascending order. */
 function addSlab(pool: SkbPool, index: number): boolean {
   const pageClass = pool.classes[index]!;
-  const count = Math.floor(SLAB_BYTES / pageClass.size);
+  const count = Math.floor(Math.min(SLAB_MAX, SLAB_MIN << pageClass.nrSlabs) / pageClass.size);
   const bytes = count * pageClass.size;
   if (pool.bytes + bytes > pool.limit) return false;
   pool.bytes += bytes;
+  pageClass.nrSlabs++;
   const memory = new ArrayBuffer(bytes);
   const buf = new Uint8Array(memory);
   const view = new DataView(memory);
+  if (pool.debug !== null) debugPoison(buf, 0, bytes);
   const first = pool.pages.length;
   for (let i = 0; i < count; i++) {
     pool.pages.push(new Page(pool, first + i, buf, view, i * pageClass.size, pageClass.size, index));

@@ -5,6 +5,7 @@
 // (The kernel's __ forms leave the locking to the caller. Here they leave the check to the caller.)
 
 import { consumeSkb, kfreeSkbReason } from './alloc.ts';
+import { skbUseAfterFree } from './debug.ts';
 import type { SkBuff, SkBuffHead } from './sk-buff.ts';
 
 /** Makes the queue empty, forgetting what was on it. */
@@ -46,9 +47,15 @@ export function skbQueueIsLast(list: SkBuffHead, skb: SkBuff): boolean {
   return list.prev === skb;
 }
 
+/** Throws unless skb is alive and on no queue. */
+function checkFree(skb: SkBuff, fn: string): void {
+  if (skb.users < 1) skbUseAfterFree(skb, fn);
+  if (skb.list !== null) throw new Error(`${fn}: sk_buff ${skb.id} is on a queue already`);
+}
+
 /** Puts newsk between prev and next, neighbours on the list or null at an end. */
 export function skbInsert(newsk: SkBuff, prev: SkBuff | null, next: SkBuff | null, list: SkBuffHead): void {
-  if (newsk.list !== null) throw new Error(`skb_insert: sk_buff ${newsk.id} is on a queue already`);
+  checkFree(newsk, 'skb_insert');
   __skbInsert(newsk, prev, next, list);
 }
 
@@ -76,7 +83,7 @@ export function __skbQueueHead(list: SkBuffHead, newsk: SkBuff): void {
 
 /** Puts newsk at the end. The queue takes it. */
 export function skbQueueTail(list: SkBuffHead, newsk: SkBuff): void {
-  if (newsk.list !== null) throw new Error(`skb_queue_tail: sk_buff ${newsk.id} is on a queue already`);
+  checkFree(newsk, 'skb_queue_tail');
   __skbQueueTail(list, newsk);
 }
 
