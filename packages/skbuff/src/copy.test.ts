@@ -8,7 +8,9 @@ import {
   skbCloned, skbCopy, skbCopyExpand, skbCow, skbCowHead, skbGet, skbHeaderCloned, skbHeadroom, skbPut, skbReallocHeadroom,
   skbReserve, skbShareCheck, skbTailroom, skbUnclone, skbUncloneKeeptruesize, skbUnshare,
 } from './index.ts';
-import { addFrag, bytesOf, checkShape, expectNoLeak, flatten, makeNet, makePacket, must, shapes } from './test-support.ts';
+import {
+  addFrag, bytesOf, changedFields, checkShape, expectNoLeak, flatten, makeNet, makePacket, must, shapes,
+} from './test-support.ts';
 
 let net: Net;
 beforeEach(() => {
@@ -56,7 +58,7 @@ describe('skb_clone', () => {
     expect([skb.shinfo.dataref, skbCloned(skb)]).toEqual([1, false]);
     const clone = must(skbClone(skb));
     expectSameDescription(clone, skb);
-    expect([clone.shinfo, clone.shinfo.dataref, clone.buf, clone.data]).toEqual([skb.shinfo, 2, skb.buf, skb.data]);
+    expect([clone.shinfo === skb.shinfo, clone.shinfo.dataref, clone.buf === skb.buf, clone.data]).toEqual([true, 2, true, skb.data]);
     expect([skbCloned(skb), skbCloned(clone)]).toEqual([true, true]);
     consumeSkb(clone);
     expect([skb.shinfo.dataref, skbCloned(skb)]).toEqual([1, false]);
@@ -194,7 +196,7 @@ describe('pskb_expand_head', () => {
     const fields = { ...skb };
     net.world.pool.limit = 0;
     expect(pskbExpandHead(skb, 10, 300000)).toBe(-ENOMEM);
-    expect({ ...skb }).toEqual(fields);
+    expect(changedFields(fields, skb)).toEqual([]);
     expect([skbCopyExpand(skb, 300000, 0), pskbCopy(skb, 300000), skbReallocHeadroom(skb, 300000)]).toEqual([null, null, null]);
     consumeSkb(skb);
   });

@@ -8,7 +8,9 @@ import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, NETIF_F_HW_CSUM, NETIF_F_SG, allocSkb, consumeSkb, consumeSkbList, skbHeadroom,
   skbPull, skbPush, skbSegment,
 } from './index.ts';
-import { bytesOf, checkShape, expectNoLeak, flatten, makeNet, makePacket, naiveSum, sameSum, shapes } from './test-support.ts';
+import {
+  bytesOf, changedFields, checkShape, expectNoLeak, flatten, makeNet, makePacket, naiveSum, sameSum, shapes,
+} from './test-support.ts';
 
 let net: Net;
 beforeEach(() => {
@@ -87,7 +89,7 @@ describe('skb_segment', () => {
     const skb = gsoPacket({ headroom: 3, linear: new Uint8Array(30), frags: [new Uint8Array(60)], list: [] }, 20);
     const fields = { ...skb };
     consumeSkbList(skbSegment(skb, NETIF_F_SG) as SkBuff);
-    expect({ ...skb }).toEqual(fields);
+    expect(changedFields(fields, skb)).toEqual([]);
     consumeSkb(skb);
   });
 

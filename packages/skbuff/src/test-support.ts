@@ -29,6 +29,11 @@ export function expectNoLeak(net: Net): void {
   if (leaks.length !== 0) throw new Error(`leak: ${JSON.stringify(leaks)}`);
 }
 
+/** Names of the fields of a packet that are not what they were in a `{ ...skb }` taken before. */
+export function changedFields(before: SkBuff, skb: SkBuff): string[] {
+  return Object.keys(before).filter((key) => before[key as keyof SkBuff] !== skb[key as keyof SkBuff]);
+}
+
 /** The value, or an error where there is none. */
 export function must<T>(value: T | null): T {
   if (value === null) throw new Error('null');
