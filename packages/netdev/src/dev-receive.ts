@@ -4,7 +4,7 @@
 // (dev-backlog.ts) -> netifReceiveSkb(). From there: taps (ptypeAll), the device's rxHandler, ptypeBase by skb.protocol.
 // Everything here takes the sk_buff over.
 
-import { SKB_DROP_REASON_UNHANDLED_PROTO } from '@stack/kernel';
+import { SKB_DROP_REASON_UNHANDLED_PROTO, softirqCharge } from '@stack/kernel';
 import { NET_RX_DROP, NET_RX_SUCCESS, kfreeSkbReason, skbClone, type SkBuff } from '@stack/skbuff';
 import { RX_HANDLER_ANOTHER, RX_HANDLER_CONSUMED, RX_HANDLER_EXACT, type NetDevice, type PacketType } from './netdevice.ts';
 import { PTYPE_HASH_MASK, type NetnsNetdev } from './softnet.ts';
@@ -19,6 +19,7 @@ export function netifReceiveSkb(skb: SkBuff): number {
   if (net.trace !== null) net.trace.hit(net, 'netif_receive_skb', skb);
   const nn = net.netdev;
   nn.softnet.processed++;
+  softirqCharge(net.world, 1 + (skb.len >> 12));
   if (nn.netstampNeeded !== 0 && skb.tstamp === 0) skb.tstamp = net.world.now;
   skb.networkHeader = skb.data;
   skb.macLen = skb.data - skb.macHeader;

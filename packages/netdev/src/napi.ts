@@ -4,7 +4,7 @@
 // all together for at most sysctl net.core.netdev_budget packets; the driver's poll calls napiCompleteDone() when it has
 // nothing left, and goes to the end of the list otherwise. The chapter's `dev->poll` is `napi.poll`.
 
-import { NET_RX_SOFTIRQ, raiseSoftirq, type Net } from '@stack/kernel';
+import { NET_RX_SOFTIRQ, raiseSoftirq, softirqSpent, type Net } from '@stack/kernel';
 import { groFlushAll } from './gro.ts';
 import { NAPI_STATE_DISABLE, NAPI_STATE_MISSED, NAPI_STATE_SCHED, NapiStruct, type NetDevice } from './netdevice.ts';
 import type { SoftnetData } from './softnet.ts';
@@ -84,7 +84,7 @@ export function netRxAction(net: Net): void {
   let budget = nn.sysctlNetdevBudget;
   // Those that are scheduled while this runs, or have more to do, come after all that were scheduled before.
   while (sd.pollFirst !== null) {
-    if (budget <= 0) {
+    if (budget <= 0 || softirqSpent(net.world)) {
       sd.timeSqueeze++;
       break;
     }

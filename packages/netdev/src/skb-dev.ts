@@ -1,7 +1,7 @@
 // What joins sk_buffs and devices: the link-layer header, buffers for received frames, room for headers.
 
 import { ENOMEM, SKB_DROP_REASON_NOMEM } from '@stack/kernel';
-import { allocSkb, kfreeSkbReason, skbPut, skbReserve, skbTailroom, pskbExpandHead, type SkBuff } from '@stack/skbuff';
+import { allocSkb, kfreeSkbReason, skbCloned, skbPut, skbReserve, skbTailroom, pskbExpandHead, type SkBuff } from '@stack/skbuff';
 import type { NetDevice } from './netdevice.ts';
 
 /** Added in front of a received frame so that the IP header behind an Ethernet header is aligned. */
@@ -55,7 +55,7 @@ export function netdevAllocSkbIpAlign(dev: NetDevice, length: number): SkBuff | 
 export function skbPutPadto(skb: SkBuff, len: number): number {
   const pad = len - skb.len;
   if (pad <= 0) return 0;
-  if (skbTailroom(skb) < pad && pskbExpandHead(skb, 0, pad) !== 0) {
+  if ((skbTailroom(skb) < pad || skbCloned(skb)) && pskbExpandHead(skb, 0, pad) !== 0) {
     kfreeSkbReason(skb, SKB_DROP_REASON_NOMEM);
     return -ENOMEM;
   }
