@@ -1,0 +1,115 @@
+/*
+ * The house: two hosts on a wire, each with a virtio NIC of MTU 1500 that offloads nothing, so that every segment is a
+ * frame of its own and every checksum is computed. The programs are written against the system calls, as node:net's are
+ * against `onread`: one buffer for each reader.
+ */
+import { inAton, SockAddrIn } from '@stack/inet-sock';
+import {
+  PF_INET, SOCK_STREAM, sysAccept, sysBind, sysCall, sysClose, sysConnect, sysListen, sysRead, sysSocket, sysWrite, type Task,
+} from '@stack/socket';
+import type { House } from './house.ts';
+import { block, BLOCK, verify } from './pattern.ts';
+import { PING_SIZE, type Peer } from './peer.ts';
+
+/** A listening descriptor on any address, at `port`. */
+function listenOn(task: Task, port: number): number {
+  const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
+  sysCall(sysBind(task, fd, new SockAddrIn(0, port)), 'bind');
+  sysCall(sysListen(task, fd, 4096), 'listen');
+  return fd;
+}
+
+async function dial(task: Task, address: SockAddrIn): Promise<number> {
+  const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
+  await sysCall(sysConnect(task, fd, address), 'connect');
+  return fd;
+}
+
+/** Writes all of `bytes`: a blocking write takes everything. */
+async function sendAll(task: Task, fd: number, total: number): Promise<void> {
+  for (let sent = 0; sent < total; sent += BLOCK) {
+    const result = sysWrite(task, fd, block);
+    sysCall(typeof result === 'number' ? result : await result, 'write');
+  }
+}
+
+/** Reads until `total` octets have come, each verified. */
+async function receiveAll(task: Task, fd: number, total: number): Promise<void> {
+  const buffer = new Uint8Array(BLOCK);
+  for (let received = 0; received < total;) {
+    const result = sysRead(task, fd, buffer);
+    const count = sysCall(typeof result === 'number' ? result : await result, 'read');
+    if (count === 0) throw new Error(`the stream ended after ${received} of ${total} octets`);
+    verify(buffer.subarray(0, count), received);
+    received += count;
+  }
+}
+
+/** Reads exactly one ping into `buffer`. */
+async function readPing(task: Task, fd: number, buffer: Uint8Array): Promise<boolean> {
+  for (let got = 0; got < PING_SIZE;) {
+    const result = sysRead(task, fd, got === 0 ? buffer : buffer.subarray(got));
+    const count = sysCall(typeof result === 'number' ? result : await result, 'read');
+    if (count === 0) return false;
+    got += count;
+  }
+  verify(buffer, 0);
+  return true;
+}
+
+async function echoPings(task: Task, fd: number): Promise<void> {
+  const buffer = new Uint8Array(PING_SIZE);
+  while (await readPing(task, fd, buffer)) sysCall(await sysWrite(task, fd, buffer), 'write');
+  sysClose(task, fd);
+}
+
+/** Opens one connection: resolves with the client's and the server's descriptor. */
+async function pair(house: House, listener: number, address: SockAddrIn): Promise<[number, number]> {
+  const accepted = sysAccept(house.server.task, listener);
+  const client = await dial(house.client.task, address);
+  return [client, sysCall(await accepted, 'accept')];
+}
+
+/** The peer that `house` is. It listens on one port for all. */
+export function stackPeer(house: House): Peer {
+  const { client: { task: client }, server: { task: server } } = house;
+  const address = new SockAddrIn(inAton(house.address), 5001);
+  const listener = listenOn(server, 5001);
+  const open = (): Promise<[number, number]> => pair(house, listener, address);
+  return {
+    name: '@stack',
+    async bulk(total) {
+      const [fd, sfd] = await open();
+      await Promise.all([sendAll(server, sfd, total), receiveAll(client, fd, total)]);
+      await Promise.all([sysClose(client, fd), sysClose(server, sfd)]);
+    },
+    async pingpong(count) {
+      const [fd, sfd] = await open();
+      const echo = echoPings(server, sfd);
+      const ping = block.slice(0, PING_SIZE);
+      for (let i = 0; i < count; i++) {
+        sysCall(await sysWrite(client, fd, ping), 'write');
+        await readPing(client, fd, ping);
+      }
+      sysClose(client, fd);
+      await echo;
+    },
+    async connect(count) {
+      const buffer = new Uint8Array(1);
+      for (let i = 0; i < count; i++) {
+        const [fd, sfd] = await open();
+        sysClose(client, fd);
+        if ((await sysRead(server, sfd, buffer)) !== 0) throw new Error('the connection did not end');
+        sysClose(server, sfd);
+      }
+    },
+    async idle(count) {
+      const fds: [number, number][] = [];
+      for (let i = 0; i < count; i++) fds.push(await open());
+      return async () => {
+        for (const [fd, sfd] of fds) await Promise.all([sysClose(client, fd), sysClose(server, sfd)]);
+      };
+    },
+    close: () => house.close(),
+  };
+}

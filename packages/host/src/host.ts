@@ -1,0 +1,89 @@
+/*
+ * A Host: one Net with every layer on it, a task that makes its system calls, and what a user of a whole machine expects.
+ * createHost() makes one; the functions beside this file do the work.
+ */
+import { destroyNet, idle, snmpSnapshot, sysctlRead, sysctlWrite, type CtlValue, type Net, type World } from '@stack/kernel';
+import { exitTask, sysCall, type Task } from '@stack/socket';
+import type { NetDevice } from '@stack/netdev';
+import { addNic, type NicOptions } from './nic.ts';
+import { showAddr, showNeigh, showRoute, showSockets, type AddrRow, type NeighRow, type RouteRow, type SocketRow } from './show.ts';
+import { connect, listen, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './streams.ts';
+
+/** What `ip addr`, `ip route`, `ip neigh`, `ss` and `nstat` say, as plain data. */
+export interface Show {
+  readonly addr: () => AddrRow[];
+  readonly route: () => RouteRow[];
+  readonly neigh: () => NeighRow[];
+  readonly sockets: () => SocketRow[];
+  readonly counters: () => Record<string, number>;
+}
+
+export class Host {
+  readonly world: World;
+  readonly net: Net;
+  closed: boolean;
+  /** Makes the system calls of connect() and listen(); use it, or createTask() for one of your own. */
+  readonly task: Task;
+  /** The host's names, lower case: what gethostbyname() reads. */
+  readonly hosts: Map<string, number>;
+  readonly show: Show;
+
+  constructor(net: Net, task: Task, hosts: Map<string, number>) {
+    this.world = net.world;
+    this.net = net;
+    this.closed = false;
+    this.task = task;
+    this.hosts = hosts;
+    this.show = {
+      addr: () => showAddr(net),
+      route: () => showRoute(net),
+      neigh: () => showNeigh(net),
+      sockets: () => showSockets(net),
+      counters: () => snmpSnapshot(net),
+    };
+  }
+
+  get name(): string {
+    return this.net.name;
+  }
+
+  /** Adds a network device, gives it its address and routes, and takes it up. */
+  addNic(options: NicOptions): NetDevice {
+    return addNic(this.net, options);
+  }
+
+  /** Opens a TCP connection as a pair of web streams. */
+  connect(options: ConnectOptions): Promise<Connection> {
+    return connect(this, options);
+  }
+
+  /** Listens for TCP connections. */
+  listen(options?: ListenOptions): Listener {
+    return listen(this, options);
+  }
+
+  /** Reads a sysctl by the kernel's name, or writes it first. Throws on an unknown name, and on a value that it does not take. */
+  sysctl(name: string, value?: CtlValue): CtlValue {
+    if (value !== undefined) sysCall(sysctlWrite(this.net, name, value), `sysctl ${name}=${String(value)}`);
+    const now = sysctlRead(this.net, name);
+    if (now === null) throw new TypeError(`no sysctl ${name}`);
+    return now;
+  }
+
+  /** Resolves when nothing is under way in this host's World: no packet, no softirq, no timer but those that only wait. */
+  idle(): Promise<void> {
+    return idle(this.world);
+  }
+
+  /** Gives everything back: descriptors, sockets, routes, devices, timers. Nothing runs on this host afterwards. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    exitTask(this.task);
+    destroyNet(this.net);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
