@@ -5,7 +5,7 @@ import type { Net } from '@stack/kernel';
 import type { SkBuff } from './index.ts';
 import {
   CHECKSUM_PARTIAL, NfConntrack, UbufInfo, __skbHeaderRelease, allocSkb, consumeSkb, pskbCopy, pskbExpandHead, skbClone,
-  skbCloned, skbCopy, skbCopyExpand, skbCow, skbCowHead, skbGet, skbHeaderCloned, skbHeadroom, skbPut, skbReallocHeadroom,
+  skbCloned, skbCopy, skbCopyExpand, skbCow, skbCowHead, skbGet, skbHeaderCloned, skbHeaderRelease, skbHeadroom, skbPut, skbReallocHeadroom,
   skbReserve, skbShareCheck, skbTailroom, skbUnclone, skbUncloneKeeptruesize, skbUnshare,
 } from './index.ts';
 import {
@@ -88,6 +88,15 @@ describe('skb_copy', () => {
     expect(copy.buf[copy.data]).toBe(0x11);
     consumeSkb(skb);
     consumeSkb(copy);
+  });
+
+  it('with another headroom keeps the headers\' place, and the checksum\'s', () => {
+    const skb = described();
+    for (const copy of [must(skbCopyExpand(skb, 100, 0)), must(pskbCopy(skb, 100))]) {
+      expect([skbHeadroom(copy), copy.transportHeader - copy.data, copy.csumStart]).toEqual([100, 0, 100]);
+      consumeSkb(copy);
+    }
+    consumeSkb(skb);
   });
 
   it('of any shape is linear and has the same bytes', () => {
@@ -224,6 +233,16 @@ describe('nohdr', () => {
     expect(skbCowHead(clone, 20)).toBe(0);
     expect([skbCloned(clone), clone.shinfo === skb.shinfo]).toEqual([false, false]);
     [skb, clone, second].forEach(consumeSkb);
+  });
+
+  it('can be given up with a clone there, once', () => {
+    const skb = described();
+    const clone = must(skbClone(skb));
+    expect(skbHeaderCloned(clone)).toBe(true);
+    skbHeaderRelease(skb);
+    expect(skbHeaderCloned(clone)).toBe(false);
+    expect(() => skbHeaderRelease(skb)).toThrow('has given up its headers already');
+    [clone, skb].forEach(consumeSkb);
   });
 
   it('the area goes when original and clones have gone, in any order', () => {

@@ -33,6 +33,13 @@ export function skbHeaderCloned(skb: SkBuff): boolean {
   return (dataref & SKB_DATAREF_MASK) - (dataref >> SKB_DATAREF_SHIFT) !== 1;
 }
 
+/** __skbHeaderRelease of a packet that may be cloned already, once. Throws when it has given them up before. */
+export function skbHeaderRelease(skb: SkBuff): void {
+  if (skb.nohdr) throw new Error(`skb_header_release: sk_buff ${skb.id} has given up its headers already`);
+  skb.nohdr = true;
+  skb.shinfo.dataref += 1 << SKB_DATAREF_SHIFT;
+}
+
 /** Gives up the headers: from now on this sk_buff (not cloned yet) refers to the payload only, and a clone owns the headroom. */
 export function __skbHeaderRelease(skb: SkBuff): void {
   skb.nohdr = true;

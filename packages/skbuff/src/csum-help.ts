@@ -6,7 +6,7 @@
 import { EINVAL, ENOMEM } from '@stack/kernel';
 import { skbChecksum } from './bits.ts';
 import { csumAdd, csumFold } from './checksum.ts';
-import { pskbExpandHead, skbCloned } from './copy.ts';
+import { pskbExpandHead, skbCloned, skbHeaderCloned } from './copy.ts';
 import { skbChecksumStartOffset, skbHeadroom } from './data.ts';
 import { pskbMayPull } from './pull.ts';
 import { CHECKSUM_COMPLETE, CHECKSUM_NONE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY } from './sk-buff.ts';
@@ -31,8 +31,8 @@ export function skbChecksumHelp(skb: SkBuff): number {
   const at = start + skb.csumOffset;
   if (start < 0 || start >= skb.len || at + 2 > skb.len) return -EINVAL;
   const csum = skbChecksum(skb, start, skb.len - start, 0);
-  const err = skbEnsureWritable(skb, at + 2);
-  if (err !== 0) return err;
+  // A clone whose original has given up the headers (a TCP segment in flight) may write them as they are.
+  if (skbHeaderCloned(skb) ? skbEnsureWritable(skb, at + 2) !== 0 : !pskbMayPull(skb, at + 2)) return -ENOMEM;
   skb.view.setUint16(skb.data + at, csumFold(csum) || CSUM_MANGLED_0);
   skb.ipSummed = CHECKSUM_NONE;
   return 0;
@@ -55,16 +55,11 @@ export function skbCsumUnnecessary(skb: SkBuff): boolean {
   return skb.ipSummed === CHECKSUM_PARTIAL && skbChecksumStartOffset(skb) >= 0;
 }
 
-/** Verifies the packet from data on, skb.csum being the pseudo header's sum: 0 when right. Sums it in any case. */
+/** Verifies the packet from data on, skb.csum being the pseudo header's sum: 0 when right. Sums it in any case; skb.csum is the packet's sum afterwards, unless others hold the sk_buff. */
 export function __skbChecksumComplete(skb: SkBuff): number {
-  return __skbChecksumCompleteHead(skb, skb.len);
-}
-
-/** __skbChecksumComplete of the first len bytes; when they are all of it, skb.csum is their sum afterwards. */
-export function __skbChecksumCompleteHead(skb: SkBuff, len: number): number {
-  const csum = skbChecksum(skb, 0, len, 0);
+  const csum = skbChecksum(skb, 0, skb.len, 0);
   const sum = csumFold(csumAdd(skb.csum, csum));
-  if (len === skb.len && skb.users === 1) {
+  if (skb.users === 1) {
     skb.csum = csum;
     skb.ipSummed = sum === 0 ? CHECKSUM_UNNECESSARY : CHECKSUM_COMPLETE;
   }

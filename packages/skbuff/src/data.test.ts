@@ -88,6 +88,15 @@ describe('the checked forms', () => {
     expect(pointers()).toEqual([10, 10, 256, 0]);
   });
 
+  it('let head and end be reached, and not one byte more', () => {
+    skbReserve(skb, 100);
+    expect(skbPush(skb, 100)).toBe(skb.head);
+    skbPull(skb, 100);
+    expect(skbPut(skb, 156)).toBe(skb.end - 156);
+    expect(() => skbPut(skb, 1)).toThrow('skb_over_panic');
+    expect(() => skbPush(skb, 101)).toThrow('skb_under_panic');
+  });
+
   it('skb_push past the head panics with skb_under_panic\'s text and the device\'s name', () => {
     skb.dev = { name: 'eth0' } as never;
     skbReserve(skb, 10);

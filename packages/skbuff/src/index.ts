@@ -35,7 +35,7 @@ export {
 
 // Clones, copies, headers that may be written
 export {
-  skbCloned, skbHeaderCloned, __skbHeaderRelease, skbClone, skbCopy, skbCopyExpand, pskbCopy, pskbExpandHead,
+  skbCloned, skbHeaderCloned, __skbHeaderRelease, skbHeaderRelease, skbClone, skbCopy, skbCopyExpand, pskbCopy, pskbExpandHead,
   skbUnclone, skbUncloneKeeptruesize, skbCow, skbCowHead, __skbCow, skbReallocHeadroom, skbShareCheck, skbUnshare,
   copySkbHeader,
 } from './copy.ts';
@@ -48,7 +48,7 @@ export {
 
 // Linear area and fragments
 export {
-  pskbMayPull, pskbPull, __pskbPullTail, skbLinearize, __skbLinearize, pskbTrim, ___pskbTrim, pskbTrimRcsum,
+  pskbMayPull, pskbPull, __pskbPullTail, pskbPullTail, skbLinearize, __skbLinearize, pskbTrim, __pskbTrim, pskbTrimRcsum,
   skbPostpullRcsum, skbPostpushRcsum, skbPullRcsum,
 } from './pull.ts';
 
@@ -78,7 +78,7 @@ export {
 // Checksum of a packet
 export {
   CSUM_MANGLED_0, skbEnsureWritable, skbChecksumHelp, skbPartialCsumSet, skbCsumUnnecessary, __skbChecksumComplete,
-  __skbChecksumCompleteHead, skbChecksumComplete,
+  skbChecksumComplete,
 } from './csum-help.ts';
 
 // Features of a device that skbuff looks at (netdev has them all)

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Net } from '@stack/kernel';
 import type { SkBuff } from './index.ts';
 import {
-  CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, __pskbPullTail, __skbPush, allocSkb, consumeSkb, pskbMayPull, pskbPull, pskbTrim,
+  CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, __pskbPullTail, __skbPush, allocSkb, consumeSkb, pskbMayPull, pskbPull, pskbPullTail, pskbTrim,
   pskbTrimRcsum, skbChecksum, skbClone, skbGet, skbHeadlen, skbLinearize, skbPostpushRcsum, skbPullRcsum, skbPut,
 } from './index.ts';
 import { bytesOf, checkShape, expectNoLeak, flatten, makeNet, makePacket, must, sameSum, shapes } from './test-support.ts';
@@ -58,6 +58,7 @@ describe('__pskb_pull_tail', () => {
   it('of more than there is is a bug', () => {
     const skb = makePacket(net, { headroom: 0, linear: new Uint8Array(5), frags: [new Uint8Array(6)], list: [] });
     expect(() => __pskbPullTail(skb, 7)).toThrow('__pskb_pull_tail');
+    expect([pskbPullTail(skb, 7), pskbPullTail(skb, -1), pskbPullTail(skb, 6)]).toEqual([-1, -1, skb.tail]);
     consumeSkb(skb);
   });
 });

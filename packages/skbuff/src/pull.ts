@@ -29,7 +29,12 @@ export function pskbPull(skb: SkBuff, len: number): number {
   return pskbMayPull(skb, len) ? __skbPull(skb, len) : -1;
 }
 
-/** Moves `delta` bytes from behind the linear area to its end. The new tail, or -1 with nothing changed. Offsets may move. */
+/** Moves `delta` bytes from behind the linear area to its end. The new tail, or -1 when the packet has not got them, or memory. Offsets may move. */
+export function pskbPullTail(skb: SkBuff, delta: number): number {
+  return delta < 0 || delta > skb.dataLen ? -1 : __pskbPullTail(skb, delta);
+}
+
+/** pskbPullTail of a caller who knows that the bytes are there. Throws when they are not. */
 export function __pskbPullTail(skb: SkBuff, delta: number): number {
   const eat = skb.tail + delta - skb.end;
   if (eat > 0 || skbCloned(skb)) {
@@ -110,11 +115,11 @@ export function __skbLinearize(skb: SkBuff): number {
 
 /** Cuts the packet to len bytes if it is longer, fragments or not. 0 or -ENOMEM. */
 export function pskbTrim(skb: SkBuff, len: number): number {
-  return len < skb.len ? ___pskbTrim(skb, len) : 0;
+  return len < skb.len ? __pskbTrim(skb, len) : 0;
 }
 
 /** pskbTrim of a packet that is longer. */
-export function ___pskbTrim(skb: SkBuff, len: number): number {
+export function __pskbTrim(skb: SkBuff, len: number): number {
   if (skbCloned(skb)) {
     const err = pskbExpandHead(skb, 0, 0);
     if (err !== 0) return err;
@@ -188,7 +193,7 @@ export function pskbTrimRcsum(skb: SkBuff, len: number): number {
   } else if (skb.ipSummed === CHECKSUM_PARTIAL) {
     if (skbChecksumStartOffset(skb) + skb.csumOffset + 2 > len) return -EINVAL;
   }
-  return ___pskbTrim(skb, len);
+  return __pskbTrim(skb, len);
 }
 
 /** After len bytes at `start` (offset into skb.buf) were pulled: takes them out of a CHECKSUM_COMPLETE sum. */

@@ -14,7 +14,6 @@ import type { DstEntry } from './dst.ts';
 import type { Page } from './page.ts';
 
 /** Types of the layers above that a sk_buff or a dst refers to. The owner merges its own in: `declare module '@stack/skbuff' { interface SkbLinks { dev: NetDevice } }`. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface SkbLinks {}
 
 /** The type of a reference that points up: the owner's type or null; `unknown` where its package is not loaded. */

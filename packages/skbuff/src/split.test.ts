@@ -94,7 +94,9 @@ describe('skb_try_coalesce', () => {
     const to = makePacket(net, { headroom: 0, linear: new Uint8Array(64), frags: [], list: [] });
     const from = makePacket(net, { headroom: 0, linear: new Uint8Array(64), frags: [], list: [] });
     expect(skbTryCoalesce(to, from)).toBe(from.truesize - SKB_OVERHEAD);
-    [to, from].forEach(consumeSkb);
+    const paged = makePacket(net, { headroom: 0, linear: new Uint8Array(0), frags: [new Uint8Array(64)], list: [] });
+    expect(skbTryCoalesce(to, paged)).toBe(2048);
+    [to, from, paged].forEach(consumeSkb);
   });
 
   it('refuses a clone, and more fragments than fit', () => {
