@@ -193,7 +193,7 @@ export function sockGetsockopt(sock: Socket, name: number): number | object {
     case so.SO_TYPE:
       return sk.skType;
     case so.SO_ERROR:
-      return -sockErrorOrSoft(sk);
+      return sockErrorOrSoft(sk);
     case so.SO_PROTOCOL:
       return sk.skProtocol;
     case so.SO_DOMAIN:
@@ -254,13 +254,13 @@ function signed(value: number): number | object {
   return value < 0 ? new OptInt(value) : value;
 }
 
-/** SO_ERROR: the pending error, else the soft one; both are taken. -errno or 0. */
+/** SO_ERROR: the pending error, else the soft one, and takes it. An errno (positive) or 0. */
 function sockErrorOrSoft(sk: Sock): number {
   const err = sockError(sk);
-  if (err !== 0) return err;
+  if (err !== 0) return -err;
   const soft = sk.skErrSoft;
   sk.skErrSoft = 0;
-  return soft === 0 ? 0 : -soft;
+  return soft;
 }
 
 function timeval(timeo: number): Timeval {

@@ -67,6 +67,7 @@ export function skAddBacklog(sk: Sock, skb: SkBuff, limit: number): number {
 /** Takes the pending error: 0 or -errno. A second call returns 0. */
 export function sockError(sk: Sock): number {
   const err = sk.skErr;
+  if (err === 0) return 0;
   sk.skErr = 0;
   return -err;
 }
