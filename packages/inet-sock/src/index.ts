@@ -44,6 +44,7 @@ export {
   inetCskAccept, inetCskAcceptQueue, inetCskListenStart, inetCskListenStop, inetCskReqskQueueAdd, reqskQueueRemove,
   skAcceptqIsFull,
 } from './inet-csk-listen.ts';
+export { inetCskCloneLock } from './inet-csk-clone.ts';
 export { inetCskDestroySock, inetCskPrepareForcedClose } from './inet-csk-destroy.ts';
 
 // Time-wait

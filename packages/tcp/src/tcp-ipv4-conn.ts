@@ -1,0 +1,242 @@
+/*
+ * Passive opens over IPv4: what a SYN becomes, the route of its SYN-ACK, the child of its ACK, and the same by cookie.
+ *
+ * Order of calls: tcpV4ConnRequest → tcpConnRequest → tcpRequestSockIpv4Ops.… ; then tcpCheckReq → tcpV4SynRecvSock, or
+ * cookieV4Check → tcpGetCookieSock → tcpV4SynRecvSock. Read first: RFC 9293 §3.10.7.2; RFC 4987 §3.6.
+ */
+import { skAcceptqIsFull } from '@stack/inet-sock';
+import type { InetConnectionSock, RequestSock, RequestSockOps } from '@stack/inet-sock';
+import {
+  INET_ECN_MASK, RTCF_BROADCAST, RTCF_MULTICAST, ipBuildAndSendPkt, ipHdrDaddr, ipHdrSaddr, ipHdrTos, ipHdrTtl, skSetupCaps,
+} from '@stack/ip';
+import type { Rtable } from '@stack/ip';
+import { randomU32 } from '@stack/kernel';
+import type { Net } from '@stack/kernel';
+import { SKB_GSO_TCPV4, dstMtu, dstRelease } from '@stack/skbuff';
+import type { DstEntry, SkBuff } from '@stack/skbuff';
+import { AF_INET } from '@stack/socket';
+import { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
+import { checkTcpSynCookie, cookieEcnOk, cookieMssIndex, cookieTimestampDecode, msstab, secureTcpSynCookie, tcpSynqNoRecentOverflow } from './syncookies.ts';
+import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
+import { thDest, thSource } from './tcp-hdr.ts';
+import { tcpConnRequest } from './tcp-input-conn.ts';
+import { tcpParseOptions } from './tcp-input-opt.ts';
+import { tcpInitializeRcvMss } from './tcp-input-rcvmss.ts';
+import { tcpV4ReqskSendAck, tcpV4SendReset, __tcpV4SendCheck } from './tcp-ipv4-reply.ts';
+import { tcpV4RouteOutput } from './tcp-ipv4-route.ts';
+import {
+  LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV, LINUX_MIB_TCPTIMEOUTS,
+} from './tcp-mib.ts';
+import { tcpCreateOpenreqChild, tcpForgetChild, tcpGetCookieSock, tcpHashChild, tcpOpenreqInitRwin } from './tcp-minisocks.ts';
+import { netIncStats } from './netns-tcp.ts';
+import { tcpDstAdvmss, tcpMssClamp, tcpSyncMss } from './tcp-output-mss.ts';
+import { tcpMakeSynack, tcpRtxSynack } from './tcp-output-synack.ts';
+import { TcpRequestSock, tcpRsk } from './tcp-request-sock.ts';
+import type { TcpRequestSockOps } from './tcp-request-sock.ts';
+import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, tcbAckSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
+import { tcpSk } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
+
+/** A listener could not take a connection: counted. */
+function tcpListendrop(sk: InetConnectionSock): void {
+  sk.skDrops++;
+  netIncStats(sk.skNet, LINUX_MIB_LISTENDROPS);
+}
+
+/** af_specific.connRequest: a SYN for a listener. A broadcast or group gets no answer. */
+export function tcpV4ConnRequest(sk: InetConnectionSock, skb: SkBuff): number {
+  const rt = skb.dst as Rtable | null;
+  if (rt !== null && (rt.rtFlags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) {
+    tcpListendrop(sk);
+    return 0;
+  }
+  return tcpConnRequest(tcpRequestSockOps, tcpRequestSockIpv4Ops, tcpSk(sk), skb);
+}
+
+/** The route from a request's local end to the peer, with a reference; or null. */
+function inetCskRouteReq(sk: TcpSock, req: TcpRequestSock): DstEntry | null {
+  const rt = tcpV4RouteOutput(
+    sk, req.skBoundDevIf, req.irMark, sk.tos, req.inetDaddr, req.inetRcvSaddr, req.inetDport, req.inetNum,
+  );
+  return typeof rt === 'number' ? null : rt;
+}
+
+/** TcpRequestSockOps.routeReq. */
+function tcpV4RouteReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): DstEntry | null {
+  req.inetRcvSaddr = ipHdrDaddr(skb);
+  req.inetDaddr = ipHdrSaddr(skb);
+  req.skBoundDevIf = req.irIif;
+  return inetCskRouteReq(sk, req);
+}
+
+function tcpV4InitSeq(skb: SkBuff): number {
+  return secureTcpSeq(skb.net, ipHdrDaddr(skb), ipHdrSaddr(skb), thDest(skb), thSource(skb));
+}
+
+function tcpV4InitTsOff(net: Net, skb: SkBuff): number {
+  return secureTcpTsOff(net, ipHdrDaddr(skb), ipHdrSaddr(skb));
+}
+
+function cookieV4InitSequence(skb: SkBuff, req: TcpRequestSock): number {
+  const index = cookieMssIndex(req.mss);
+  req.mss = msstab[index] ?? TCP_MSS_DEFAULT;
+  return secureTcpSynCookie(skb.net, ipHdrSaddr(skb), ipHdrDaddr(skb), thSource(skb), thDest(skb), tcbSeq(skb), index);
+}
+
+/** TcpRequestSockOps.sendSynack. Takes the caller's reference on dst. */
+function tcpV4SendSynack(sk: TcpSock, route: DstEntry | null, req: TcpRequestSock, type: number, synSkb: SkBuff | null): number {
+  const dst = route ?? inetCskRouteReq(sk, req);
+  if (dst === null) return -1;
+  const skb = tcpMakeSynack(sk, dst, req, type, synSkb);
+  if (skb === null) return 0;
+  __tcpV4SendCheck(skb, req.inetRcvSaddr, req.inetDaddr);
+  const reflect = sk.skNet.tcp.sysctlTcpReflectTos !== 0;
+  const tos = reflect ? (req.synTos & ~INET_ECN_MASK) | (sk.tos & INET_ECN_MASK) : sk.tos;
+  const err = ipBuildAndSendPkt(skb, sk, req.inetRcvSaddr, req.inetDaddr, req.ireqOpt, tos);
+  return err > 0 ? 0 : err;
+}
+
+/** What IPv4 does for TCP's connection requests. */
+export const tcpRequestSockIpv4Ops: TcpRequestSockOps = {
+  mssClamp: TCP_MSS_DEFAULT,
+  hasRoutes: true,
+  routeReq: tcpV4RouteReq,
+  initSeq: tcpV4InitSeq,
+  initTsOff: tcpV4InitTsOff,
+  cookieInitSeq: cookieV4InitSequence,
+  sendSynack: tcpV4SendSynack,
+};
+
+function tcpV4RtxSynAck(sk: InetConnectionSock, req: RequestSock): number {
+  return tcpRtxSynack(tcpSk(sk), tcpRsk(req));
+}
+
+function tcpV4ReqskDestructor(req: RequestSock): void {
+  req.ireqOpt = null;
+  req.savedSyn = null;
+}
+
+/** Counts one more timeout of a SYN-ACK. */
+function tcpSynAckTimeout(req: RequestSock): void {
+  netIncStats(req.skNet, LINUX_MIB_TCPTIMEOUTS);
+}
+
+function tcpSynAckRetries(net: Net): number {
+  return net.tcp.sysctlTcpSynackRetries;
+}
+
+/** The requests of TCP over IPv4. */
+export const tcpRequestSockOps: RequestSockOps = {
+  family: AF_INET,
+  rtxSynAck: tcpV4RtxSynAck,
+  sendAck: tcpV4ReqskSendAck,
+  sendReset: tcpV4SendReset,
+  destructor: tcpV4ReqskDestructor,
+  synAckTimeout: tcpSynAckTimeout,
+  synAckRetries: tcpSynAckRetries,
+};
+
+/** What a child takes over from the packet that completed the handshake. */
+function tcpV4ChildFromSkb(child: TcpSock, req: TcpRequestSock, skb: SkBuff): void {
+  child.inetSaddr = req.inetRcvSaddr;
+  child.inetOpt = req.ireqOpt;
+  req.ireqOpt = null;
+  child.icskExtHdrLen = child.inetOpt === null ? 0 : child.inetOpt.length;
+  child.mcIndex = skb.skbIif;
+  child.mcTtl = ipHdrTtl(skb);
+  child.inetId = randomU32(child.skNet.world.random) & 0xffff;
+  child.skTxHash = req.txhash;
+  child.skGsoType = SKB_GSO_TCPV4;
+  if (child.skNet.tcp.sysctlTcpReflectTos !== 0) child.tos = req.synTos & ~INET_ECN_MASK;
+}
+
+/** af_specific.synRecvSock: the handshake of req is complete. The child, in ehash and with the listener's port; or null. */
+export function tcpV4SynRecvSock(
+  sock: InetConnectionSock, skb: SkBuff, request: RequestSock, route: DstEntry | null, reqUnhash: RequestSock | null,
+): InetConnectionSock | null {
+  const sk = tcpSk(sock);
+  const req = tcpRsk(request);
+  if (skAcceptqIsFull(sk)) {
+    netIncStats(sk.skNet, LINUX_MIB_LISTENOVERFLOWS);
+    if (route !== null) dstRelease(route);
+    tcpListendrop(sk);
+    return null;
+  }
+  const child = tcpCreateOpenreqChild(sk, req, skb);
+  tcpV4ChildFromSkb(child, req, skb);
+  const dst = route ?? inetCskRouteReq(sk, req);
+  if (dst === null) {
+    tcpForgetChild(child);
+    tcpListendrop(sk);
+    return null;
+  }
+  skSetupCaps(child, dst);
+  tcpSyncMss(child, dstMtu(dst));
+  child.advmss = tcpMssClamp(sk, tcpDstAdvmss(child, dst));
+  tcpInitializeRcvMss(child);
+  if (!tcpHashChild(sk, child, reqUnhash)) {
+    tcpListendrop(sk);
+    return null;
+  }
+  return child;
+}
+
+/**
+ * An ACK for a listener: is it the answer to a cookie? Then the child; sk when it is not (the listener's own business);
+ * null when it was, and nothing came of it. skb stays the caller's.
+ */
+export function cookieV4Check(sk: TcpSock, skb: SkBuff): TcpSock | null {
+  const net = sk.skNet;
+  const flags = tcbTcpFlags(skb);
+  if (net.tcp.sysctlTcpSyncookies === 0 || (flags & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) !== TCPHDR_ACK) return sk;
+  if (tcpSynqNoRecentOverflow(sk)) return sk;
+  const cookie = (tcbAckSeq(skb) - 1) | 0;
+  const isn = (tcbSeq(skb) - 1) | 0;
+  const index = checkTcpSynCookie(net, cookie, ipHdrSaddr(skb), ipHdrDaddr(skb), thSource(skb), thDest(skb), isn);
+  const mss = msstab[index];
+  if (mss === undefined) {
+    netIncStats(net, LINUX_MIB_SYNCOOKIESFAILED);
+    return sk;
+  }
+  netIncStats(net, LINUX_MIB_SYNCOOKIESRECV);
+  const opt = net.tcp.tmpOpt;
+  const tsOff = secureTcpTsOff(net, ipHdrDaddr(skb), ipHdrSaddr(skb));
+  opt.sawTstamp = false;
+  tcpParseOptions(net, skb, opt, false);
+  if (opt.sawTstamp && opt.rcvTsecr !== 0) opt.rcvTsecr = (opt.rcvTsecr - tsOff) | 0;
+  if (!cookieTimestampDecode(net, opt)) return sk;
+  const req = cookieV4Request(sk, skb, mss, isn, cookie, tsOff);
+  const dst = inetCskRouteReq(sk, req);
+  if (dst === null) return null;
+  tcpOpenreqInitRwin(req, sk, dst);
+  return tcpGetCookieSock(sk, skb, req, dst);
+}
+
+/** The request that the cookie stands for. */
+function cookieV4Request(sk: TcpSock, skb: SkBuff, mss: number, isn: number, cookie: number, tsOff: number): TcpRequestSock {
+  const net = sk.skNet;
+  const opt = net.tcp.tmpOpt;
+  const req = new TcpRequestSock(net, tcpRequestSockOps, tcpRequestSockIpv4Ops);
+  req.rskListener = sk;
+  req.rcvIsn = isn;
+  req.rcvNxt = (isn + 1) | 0;
+  req.sntIsn = cookie;
+  req.tsOff = tsOff;
+  req.txhash = randomU32(net.world.random) | 1;
+  req.mss = mss;
+  req.inetNum = thDest(skb);
+  req.inetDport = thSource(skb);
+  req.inetRcvSaddr = ipHdrDaddr(skb);
+  req.inetDaddr = ipHdrSaddr(skb);
+  req.irMark = sk.skMark;
+  req.irIif = sk.skBoundDevIf;
+  req.skBoundDevIf = sk.skBoundDevIf;
+  req.synTos = ipHdrTos(skb);
+  req.sndWscale = opt.sndWscale;
+  req.sackOk = opt.sackOk !== 0;
+  req.wscaleOk = opt.wscaleOk;
+  req.tstampOk = opt.sawTstamp;
+  req.tsRecent = opt.sawTstamp ? opt.rcvTsval : 0;
+  req.ecnOk = cookieEcnOk(net, opt);
+  return req;
+}

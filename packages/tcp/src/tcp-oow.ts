@@ -1,0 +1,23 @@
+/*
+ * The limit on ACKs that answer segments out of place: net.ipv4.tcp_invalid_ratelimit, so that two ends that disagree
+ * do not answer one another for ever.
+ */
+import type { Net } from '@stack/kernel';
+import type { SkBuff } from '@stack/skbuff';
+import { netIncStats } from './netns-tcp.ts';
+import { TCPHDR_SYN, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
+
+/** Whether an ACK went out too short a time ago: `last` (jiffies, 0 never). Counts mib when so; else the caller notes the time. */
+export function __tcpOowRateLimited(net: Net, mib: number, last: number): boolean {
+  if (last === 0) return false;
+  const elapsed = (net.world.jiffies - last) | 0;
+  if (elapsed < 0 || elapsed >= net.tcp.sysctlTcpInvalidRatelimit) return false;
+  netIncStats(net, mib);
+  return true;
+}
+
+/** __tcpOowRateLimited for an ACK that answers skb. Data is always answered: it may be a retransmission that we want to end. */
+export function tcpOowRateLimited(net: Net, skb: SkBuff, mib: number, last: number): boolean {
+  if (tcbSeq(skb) !== tcbEndSeq(skb) && (tcbTcpFlags(skb) & TCPHDR_SYN) === 0) return false;
+  return __tcpOowRateLimited(net, mib, last);
+}
