@@ -4,7 +4,7 @@
  * is involved it jumps on in one turn, until the slice is over.
  */
 import { nextEventTime } from './event.ts';
-import { jiffiesAt } from './jiffies.ts';
+import { setTime } from './now.ts';
 import { hasForeground, hasWork, QUIET_TURNS } from './settle.ts';
 import type { World } from './world.ts';
 
@@ -19,8 +19,7 @@ export function advance(world: World, runPending: (world: World) => void): void 
     const next = resolution === 1 ? event : Math.ceil(event / resolution) * resolution;
     if (next > world.now) {
       virtual.jump(next);
-      world.now = next;
-      world.jiffies = jiffiesAt(next);
+      setTime(world, next);
     }
     world.nextEvent = next;
     runPending(world);

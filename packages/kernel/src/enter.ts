@@ -4,8 +4,9 @@
  */
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
+import { readClock } from './now.ts';
 import { fault } from './panic.ts';
-import { readClock, runPending } from './run.ts';
+import { runPending } from './run.ts';
 import { settle } from './settle.ts';
 import type { World } from './world.ts';
 
@@ -13,7 +14,7 @@ import type { World } from './world.ts';
 export function worldEnter(world: World): void {
   if (world.depth++ !== 0) return;
   world.quietTurns = 0;
-  if (world.clock.virtual === null) readClock(world);
+  readClock(world);
 }
 
 /** Leaves the stack. The outermost call runs softirqs, events that are due and works, until quiet or out of budget. */

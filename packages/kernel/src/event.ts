@@ -46,15 +46,15 @@ export function nextEventBound(world: World): number {
 
 /** The sooner of two heads of one kind of timer that are due. */
 function firstTimer(world: World): TimerBase | null {
-  const { timers, deferrableTimers, jiffies } = world;
-  wheelCollect(timers, jiffies);
-  wheelCollect(deferrableTimers, jiffies);
+  const { timers, deferrableTimers, ticks } = world;
+  wheelCollect(timers, ticks);
+  wheelCollect(deferrableTimers, ticks);
   const a = wheelFirst(timers);
   const b = wheelFirst(deferrableTimers);
   if (a === null) return b === null ? null : deferrableTimers;
   if (b === null) return timers;
-  const ticks = timers.expiredTicks - deferrableTimers.expiredTicks;
-  return ticks < 0 || (ticks === 0 && a.seq < b.seq) ? timers : deferrableTimers;
+  const ahead = timers.expiredTicks - deferrableTimers.expiredTicks;
+  return ahead < 0 || (ahead === 0 && a.seq < b.seq) ? timers : deferrableTimers;
 }
 
 /** The head of a heap, if it is due. */

@@ -9,12 +9,12 @@
  */
 import { advance } from './advance.ts';
 import { runEvent } from './event.ts';
-import { jiffiesAt } from './jiffies.ts';
+import { NET_GONE, NET_UP } from './net-state.ts';
+import { readClock } from './now.ts';
 import { fault } from './panic.ts';
 import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle } from './settle.ts';
 import { softirqNames, takeSoftirqNet } from './softirq.ts';
 import { takeWork } from './work.ts';
-import { NET_UP, NET_GONE } from './net-state.ts';
 import type { World } from './world.ts';
 
 /** Units of work between two looks at the budget. */
@@ -23,14 +23,6 @@ const LOOK_EVERY = 16;
 const SLICE = 1_500_000;
 /** Virtual time, user code running: units of work until the rest waits for a turn. */
 const TURN_CHARGE = 512;
-
-/** Reads the clock, if it is one that runs by itself. */
-export function readClock(world: World): void {
-  if (world.clock.virtual !== null) return;
-  const now = world.clock.now();
-  world.now = now;
-  world.jiffies = jiffiesAt(now);
-}
 
 /** Is it time to stop? Sets world.spent. */
 function lookAtBudget(world: World): void {

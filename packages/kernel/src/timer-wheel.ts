@@ -94,9 +94,9 @@ function linkFirst(base: TimerBase, timer: TimerList, slot: number): void {
   base.first[slot] = timer;
 }
 
-/** Puts a timer that is not pending behind those of its tick. One whose tick is past goes to the next tick. */
+/** Puts a timer that is not pending behind those of its tick, which must not have been collected yet. */
 export function wheelAdd(base: TimerBase, timer: TimerList): void {
-  const expires = ((timer.expires - base.clk) | 0) < 0 ? base.clk : timer.expires;
+  const expires = timer.expires;
   linkLast(base, timer, slotOf(base, expires));
   if (base.waiting === 0 || ((expires - base.next) | 0) < 0) {
     base.next = expires;
@@ -200,12 +200,13 @@ function cascade(base: TimerBase, slot: number): void {
   }
 }
 
-/** Moves the wheel to tick `to`. Nothing may expire before it. */
-function wheelAdvance(base: TimerBase, to: number): void {
+/** Moves the wheel `distance` ticks on. Nothing may expire before that. */
+function wheelAdvance(base: TimerBase, distance: number): void {
   const from = base.clk;
-  base.ticks += (to - from) | 0;
+  const to = (from + distance) | 0;
+  base.ticks += distance;
   base.clk = to;
-  if ((from ^ to) >>> ROOT_BITS === 0) return;
+  if (base.waiting === 0 || (from ^ to) >>> ROOT_BITS === 0) return;
   for (let level = LEVELS; level >= 1; level--) {
     const shift = levelShift(level);
     if (from >>> shift === to >>> shift) continue;
@@ -213,28 +214,25 @@ function wheelAdvance(base: TimerBase, to: number): void {
   }
 }
 
-/** Brings the wheel up to jiffies, or to the first tick that is due, so that distances are measured from now. */
-export function wheelForward(base: TimerBase, jiffies: number): void {
-  let to = (jiffies + 1) | 0;
-  if (base.waiting !== 0 && ((base.next - to) | 0) < 0) {
-    if (!base.exact) findNext(base);
-    if (((base.next - to) | 0) < 0) to = base.next;
-  }
-  if (((to - base.clk) | 0) > 0) wheelAdvance(base, to);
+/**
+ * Brings the wheel to the tick behind `ticks`, which is now, or to the first one that is due, so that distances are measured from
+ * there.
+ */
+export function wheelForward(base: TimerBase, ticks: number): void {
+  const to = ticks + 1;
+  const distance = Math.min(to, wheelBound(base) < to ? wheelNext(base) : to) - base.ticks;
+  if (distance > 0) wheelAdvance(base, distance);
 }
 
 /**
- * Takes the timers of the earliest tick that is no later than `jiffies` out of the wheel, unless those of an earlier one still
- * wait to be run; from then on "now" is the tick behind it.
+ * Takes the timers of the earliest tick that is no later than `ticks`, which is now, out of the wheel, unless those of an earlier
+ * one still wait to be run.
  */
-export function wheelCollect(base: TimerBase, jiffies: number): void {
-  if (base.waiting === 0 || base.first[EXPIRED_SLOT] !== null || ((base.next - jiffies) | 0) > 0) return;
-  if (!base.exact) findNext(base);
-  const tick = base.next;
-  if (((tick - jiffies) | 0) > 0) return;
-  wheelAdvance(base, tick);
+export function wheelCollect(base: TimerBase, ticks: number): void {
+  if (base.first[EXPIRED_SLOT] !== null || wheelBound(base) > ticks || wheelNext(base) > ticks) return;
+  wheelAdvance(base, (base.next - base.clk) | 0);
   base.expiredTicks = base.ticks;
-  const slot = tick & (ROOT_SIZE - 1);
+  const slot = base.clk & (ROOT_SIZE - 1);
   const first = base.first[slot];
   base.first[EXPIRED_SLOT] = first;
   base.last[EXPIRED_SLOT] = base.last[slot];
@@ -245,9 +243,9 @@ export function wheelCollect(base: TimerBase, jiffies: number): void {
     t.slot = EXPIRED_SLOT;
     base.waiting--;
   }
-  base.exact = false;
-  wheelAdvance(base, (tick + 1) | 0);
+  wheelAdvance(base, 1);
   base.next = base.clk;
+  base.exact = false;
 }
 
 /** The first of the collected timers, in order of arming; null if all have run. */

@@ -26,7 +26,7 @@ export type TimerFunction = (timer: TimerList) => void;
 export class TimerList {
   next: TimerList | null;
   prev: TimerList | null;
-  /** The tick it is armed for, an int32; keeps its value when the timer has fired. */
+  /** The tick at which it fires, an int32; keeps its value when the timer has fired. */
   expires: number;
   /** Its place in the wheel. */
   slot: number;
@@ -65,21 +65,24 @@ export function timerSetup(owner: Owner, fn: TimerFunction, data: unknown, flags
 }
 
 /**
- * Arms a timer for tick `expires` (`(world.jiffies + delay) | 0`), pending or not. One that is for now or for the past fires at the
- * next tick, so that a timer which arms itself anew lets time pass. Arming a pending timer for the tick it has leaves it its place in the order.
+ * Arms a timer, pending or not, for tick `expires`: `world.jiffies + delay`, delay at most MAX_JIFFY_OFFSET. One for now or for the
+ * past is armed for the next tick, so that a timer which arms itself anew lets time pass. A pending timer that is armed for the
+ * tick it has keeps its place in the order.
  *
  * @returns whether it was pending
  */
 export function modTimer(timer: TimerList, expires: number): boolean {
   const world = timer.world;
+  const jiffies = world.jiffies;
   const base = (timer.flags & TIMER_DEFERRABLE) === 0 ? world.timers : world.deferrableTimers;
   const pending = timer.slot !== NO_SLOT;
+  const tick = ((expires - jiffies) | 0) > 0 ? expires | 0 : (jiffies + 1) | 0;
   if (pending) {
-    if (timer.expires === expires) return true;
+    if (timer.expires === tick) return true;
     wheelRemove(base, timer);
   } else if (timer.net !== null && timer.net.state !== NET_UP) return false;
-  if (base.clk !== ((world.jiffies + 1) | 0)) wheelForward(base, world.jiffies);
-  timer.expires = expires;
+  if (base.clk !== ((jiffies + 1) | 0)) wheelForward(base, world.ticks);
+  timer.expires = tick;
   timer.seq = ++world.armings;
   wheelAdd(base, timer);
   const bound = wheelBound(base) * NSEC_PER_JIFFY;

@@ -4,7 +4,7 @@
  */
 import type { Clock } from './clock.ts';
 import { HrtimerBase } from './hrtimer.ts';
-import { jiffiesAt } from './jiffies.ts';
+import { INITIAL_JIFFIES } from './jiffies.ts';
 import type { WorldLink } from './link.ts';
 import { absent } from './link.ts';
 import type { Net } from './net.ts';
@@ -28,7 +28,9 @@ export class World {
   random: Random;
   /** ns since the World began, as read when it was last entered. Under a virtual clock always exact. */
   now: number;
-  /** The tick of `now`, an int32. */
+  /** The tick of `now`, counted from the World's beginning. */
+  ticks: number;
+  /** The tick of `now` as an int32 that wraps. */
   jiffies: number;
   /** How many calls into the stack are on the stack: 0 outside. */
   depth: number;
@@ -92,8 +94,9 @@ export class World {
     this.clock = clock;
     this.debug = debug;
     this.random = new Random(seed);
-    this.now = clock.now();
-    this.jiffies = jiffiesAt(this.now);
+    this.now = 0;
+    this.ticks = 0;
+    this.jiffies = INITIAL_JIFFIES;
     this.depth = 0;
     this.nets = [];
     this.nextNetId = 1;
