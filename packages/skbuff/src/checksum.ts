@@ -129,17 +129,26 @@ function csumCopyBlock(srcView: DataView, srcOff: number, dstView: DataView, dst
   let off = srcOff;
   const delta = dstOff - srcOff;
   const end = srcOff + len;
-  for (const stop = end - 7; off < stop; off += 8) {
+  for (const stop = end - 15; off < stop; off += 16) {
     const a = srcView.getUint32(off, true);
     const b = srcView.getUint32(off + 4, true);
+    const c = srcView.getUint32(off + 8, true);
+    const d = srcView.getUint32(off + 12, true);
     dstView.setUint32(off + delta, a, true);
     dstView.setUint32(off + delta + 4, b, true);
-    sum += a + b;
+    dstView.setUint32(off + delta + 8, c, true);
+    dstView.setUint32(off + delta + 12, d, true);
+    sum += a + b + (c + d);
   }
-  for (let shift = 0; off < end; off++, shift = (shift + 8) & 31) {
+  for (const stop = end - 3; off < stop; off += 4) {
+    const a = srcView.getUint32(off, true);
+    dstView.setUint32(off + delta, a, true);
+    sum += a;
+  }
+  for (let shift = 0; off < end; off++, shift += 8) {
     const byte = srcView.getUint8(off);
     dstView.setUint8(off + delta, byte);
-    sum += (byte << shift) >>> 0;
+    sum += byte << shift;
   }
   return foldWords(sum);
 }

@@ -12,7 +12,7 @@ import { skbCopyBits } from './bits.ts';
 import { skbUseAfterFree } from './debug.ts';
 import { __skbPut, __skbReserve } from './data.ts';
 import { skbFragCopy } from './frags.ts';
-import { memcpy } from './memcpy.ts';
+import { memcpyView } from './memcpy.ts';
 import { __allocPage, getPage, putPage } from './page.ts';
 import { skbDstCopy } from './dst.ts';
 import { CHECKSUM_PARTIAL, SKB_DATAREF_MASK, SKB_DATAREF_SHIFT } from './sk-buff.ts';
@@ -100,7 +100,7 @@ export function pskbCopy(skb: SkBuff, headroom: number = skb.data - skb.head): S
   __skbReserve(n, headroom);
   __skbPut(n, headlen);
   const front = Math.min(headroom, skb.data - skb.head);
-  memcpy(n.buf, n.data - front, skb.buf, skb.data - front, front + headlen);
+  memcpyView(n.buf, n.view, n.data - front, skb.buf, skb.view, skb.data - front, front + headlen);
   shareFrags(n.shinfo, skb.shinfo);
   n.truesize += skb.dataLen;
   n.len = skb.len;
@@ -125,7 +125,7 @@ export function pskbExpandHead(skb: SkBuff, nhead: number, ntail: number): numbe
   const page = __allocPage(old.page.pool, size);
   if (page === null) return -ENOMEM;
   const shinfo = takeSharedInfo(page);
-  memcpy(page.buf, page.base + nhead, skb.buf, skb.head, skb.tail - skb.head);
+  memcpyView(page.buf, page.view, page.base + nhead, skb.buf, skb.view, skb.head, skb.tail - skb.head);
   copyGso(shinfo, old);
   if (skb.destructor === null) skb.truesize += page.size - old.page.size;
   if (skbCloned(skb)) {

@@ -99,4 +99,4 @@ export type { DstOps } from './dst.ts';
 export { dstHold, dstClone, dstRelease } from './dst-ref.ts';
 
 // Bytes
-export { memcpy } from './memcpy.ts';
+export { memcpy, memcpyView } from './memcpy.ts';

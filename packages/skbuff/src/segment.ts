@@ -10,6 +10,7 @@ import { skbChecksum, skbCopyBits } from './bits.ts';
 import { copySkbHeader, copySkbOffsets } from './copy.ts';
 import { __skbPull, __skbPush, __skbPut, __skbReserve } from './data.ts';
 import { skbAddRxFrag } from './frags.ts';
+import { memcpyView } from './memcpy.ts';
 import { getPage } from './page.ts';
 import { NETIF_F_CSUM_MASK, NETIF_F_SG } from './netdev-features.ts';
 import { CHECKSUM_NONE, CHECKSUM_PARTIAL } from './sk-buff.ts';
@@ -68,7 +69,7 @@ function makeSegment(skb: SkBuff, doffset: number, offset: number, len: number, 
   const segment = allocSkb(skb.net, headroom + doffset + linear);
   if (segment === null) return null;
   __skbReserve(segment, headroom);
-  skbCopyBits(skb, 0, segment.buf, __skbPut(segment, doffset), doffset);
+  memcpyView(segment.buf, segment.view, __skbPut(segment, doffset), skb.buf, skb.view, skb.data, doffset);
   if (linear > 0) skbCopyBits(skb, offset, segment.buf, __skbPut(segment, linear), linear);
   copySkbHeader(segment, skb);
   copySkbOffsets(segment, skb);

@@ -8,7 +8,7 @@ import { skbCopyBits } from './bits.ts';
 import { skbCloned } from './copy.ts';
 import { __skbPut } from './data.ts';
 import { skbCanCoalesce, skbFragCopy, skbFragUnref } from './frags.ts';
-import { memcpy } from './memcpy.ts';
+import { memcpyView } from './memcpy.ts';
 import { getPage } from './page.ts';
 import { MAX_SKB_FRAGS } from './sk-buff.ts';
 import type { SkBuff } from './sk-buff.ts';
@@ -27,7 +27,7 @@ export function skbSplit(skb: SkBuff, skb1: SkBuff, len: number): void {
 /** The cut is in the linear area: its rest is copied, all fragments move. */
 function splitInsideHeader(skb: SkBuff, skb1: SkBuff, len: number, headlen: number): void {
   const n = headlen - len;
-  memcpy(skb1.buf, __skbPut(skb1, n), skb.buf, skb.data + len, n);
+  memcpyView(skb1.buf, skb1.view, __skbPut(skb1, n), skb.buf, skb.view, skb.data + len, n);
   const from = skb.shinfo;
   const to = skb1.shinfo;
   for (let i = 0; i < from.nrFrags; i++) {
