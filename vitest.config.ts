@@ -16,6 +16,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'real', include: ['tests/real/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false },
       },
+      { extends: true, test: { name: 'runtimes', include: ['tests/runtimes/*.test.ts'], testTimeout: 120_000 } },
       { extends: true, test: { name: 'browser', include: ['tests/browser/*.test.ts'], testTimeout: 300_000, hookTimeout: 60_000 } },
     ],
   },

@@ -1,0 +1,35 @@
+// Running a bundle on another runtime: the npm packages deno and bun bring their binaries.
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { root } from '../support/workspace.ts';
+
+const run = promisify(execFile);
+const MARK = '@@result ';
+const LIMIT_MS = 240_000;
+
+/** How each runtime runs a file. */
+const commands: Readonly<Record<string, readonly string[]>> = { deno: ['deno', 'run', '--quiet', '--no-config', '--allow-all'], bun: ['bun', 'run'] };
+
+/** Runs a bundle's default export on `runtime` and gives what it resolves to. */
+export async function runOn(runtime: string, entry: string): Promise<unknown> {
+  const [name = '', ...args] = commands[runtime] ?? [];
+  const main = join(dirname(entry), 'main.js');
+  mkdirSync(dirname(main), { recursive: true });
+  writeFileSync(main, `import run from './entry.js';\nconsole.log(${JSON.stringify(MARK)} + JSON.stringify(await run()));\n`);
+  const stdout = await output(join(root, 'tests/node_modules/.bin', name), [...args, main], dirname(entry));
+  const line = stdout.split('\n').find((text) => text.startsWith(MARK));
+  if (line === undefined) throw new Error(`${runtime} printed no result:\n${stdout}`);
+  return JSON.parse(line.slice(MARK.length));
+}
+
+/** What the program prints; an error says the last that it did print. */
+async function output(file: string, args: readonly string[], cwd: string): Promise<string> {
+  try {
+    return (await run(file, args, { maxBuffer: 256 << 20, cwd, timeout: LIMIT_MS, killSignal: 'SIGKILL' })).stdout;
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${file} failed or took longer than ${LIMIT_MS / 1000} s\n${stdout.slice(-1000)}\n${stderr.slice(-4000)}`, { cause: error });
+  }
+}
