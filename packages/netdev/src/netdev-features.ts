@@ -3,14 +3,11 @@
 // A feature is one bit of an int32. `hwFeatures` are those a user may switch, `wantedFeatures` those asked for,
 // `features` those in force; netdevFixFeatures() drops what lacks its precondition.
 
-/** Scatter/gather: the device takes sk_buffs whose data lies in fragments. */
-export const NETIF_F_SG = 1 << 0;
-/** Completes TCP and UDP checksums over IPv4 only. */
-export const NETIF_F_IP_CSUM = 1 << 1;
-/** Completes any 16-bit one's complement checksum, from csumStart on. */
-export const NETIF_F_HW_CSUM = 1 << 3;
-/** Completes TCP and UDP checksums over IPv6 only. */
-export const NETIF_F_IPV6_CSUM = 1 << 4;
+import { NETIF_F_CSUM_MASK, NETIF_F_HW_CSUM, NETIF_F_IPV6_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG } from '@stack/skbuff';
+
+// Bits 0 to 4 are those that skbuff looks at itself.
+export { NETIF_F_CSUM_MASK, NETIF_F_HW_CSUM, NETIF_F_IPV6_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG };
+
 export const NETIF_F_HIGHDMA = 1 << 5;
 /** Takes sk_buffs with a list of sk_buffs behind them. */
 export const NETIF_F_FRAGLIST = 1 << 6;
@@ -39,7 +36,6 @@ export const NETIF_F_LOOPBACK = 1 << 24;
 export const NETIF_F_RXALL = 1 << 25;
 export const NETIF_F_RXFCS = 1 << 26;
 
-export const NETIF_F_CSUM_MASK = NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;
 export const NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID;
 export const NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
 export const NETIF_F_GSO_MASK = NETIF_F_GSO_SOFTWARE | NETIF_F_GSO_ROBUST;
