@@ -6,7 +6,7 @@ import { sysRead, sysWrite } from './read-write.ts';
 import { PollFd, sysPoll } from './select.ts';
 import { sysClose, sysDup } from './sys-file.ts';
 import { sysShutdown } from './sys-socket.ts';
-import { abort, bytes, now, testHost, testPair, TestSignal } from './test-rig.ts';
+import { abort, bytes, now, testHost, testPair, TestSignal, testSock } from './test-rig.ts';
 import type { TestHost } from './test-rig.ts';
 import {
   EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLNVAL, EPOLLONESHOT, EPOLLOUT, EPOLLRDHUP, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD,
@@ -179,6 +179,20 @@ test('poll(2): several descriptors, one that is not open, one to skip', () => {
   const fds = [new PollFd(a, EPOLLIN), new PollFd(b, EPOLLIN), new PollFd(99, EPOLLIN), new PollFd(-1, EPOLLIN)];
   expect(sysPoll(host.task, fds, 0)).toBe(2);
   expect(fds.map((f) => f.revents)).toEqual([0, EPOLLIN, EPOLLNVAL, 0]);
+});
+
+test('poll(2) leaves nothing on the queues of the files that it asked', async () => {
+  const host = testHost();
+  const [a, b] = testPair(host);
+  const { wq } = testSock(host, b).skSocket!;
+  const polling = sysPoll(host.task, [new PollFd(b, EPOLLIN)], -1);
+  expect(wq.first).not.toBeNull();
+  now(sysWrite(host.task, a, bytes('x')));
+  await polling;
+  expect(wq.first).toBeNull();
+  now(sysRead(host.task, b, new Uint8Array(1)));
+  expect(await sysPoll(host.task, [new PollFd(b, EPOLLIN)], 5)).toBe(0);
+  expect(wq.first).toBeNull();
 });
 
 test('poll(2): closing a descriptor that is polled ends the poll with POLLNVAL', async () => {

@@ -3,10 +3,11 @@ import { expect, test } from 'vitest';
 import { exitTask } from './exit.ts';
 import { Linger, Timeval } from './msghdr.ts';
 import { sysRead, sysWrite } from './read-write.ts';
-import { sysClose } from './sys-file.ts';
+import { sysClose, sysFcntl } from './sys-file.ts';
 import { sysRecv, sysSend } from './sys-message.ts';
 import { sysSetsockopt, sysShutdown } from './sys-socket.ts';
 import { abort, bytes, now, testHost, testPair, TestSignal, testSock, text } from './test-rig.ts';
+import { F_SETFL, O_NONBLOCK } from './uapi-fs.ts';
 import {
   MSG_DONTWAIT, MSG_WAITALL, SHUT_WR, SO_LINGER, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET,
 } from './uapi-socket.ts';
@@ -84,6 +85,8 @@ test('a non-blocking write returns what fitted, then -EAGAIN', () => {
   expect(n).toBeGreaterThan(0);
   expect(n).toBeLessThan(100000);
   expect(sysSend(host.task, a, bytes('x'), MSG_DONTWAIT)).toBe(-EAGAIN);
+  sysFcntl(host.task, a, F_SETFL, O_NONBLOCK);
+  expect(sysWrite(host.task, a, bytes('x'))).toBe(-EAGAIN);
 });
 
 test('socket(7): SO_SNDTIMEO ends a write with its partial count, or -EAGAIN', async () => {

@@ -8,7 +8,7 @@ export {
 
 /* The header */
 export {
-  CSUM_MANGLED_0, UDP_CHECK, UDP_DEST, UDP_HLEN, UDP_LEN, UDP_MAX_LEN, UDP_SOURCE, udpCheck, udpDest, udpLen, udpSource,
+  UDP_CHECK, UDP_DEST, UDP_HLEN, UDP_LEN, UDP_MAX_LEN, UDP_SOURCE, udpCheck, udpDest, udpLen, udpSource,
 } from './udp-hdr.ts';
 
 /* What an instance for a carrier is made of */

@@ -10,9 +10,6 @@ export const UDP_DEST = 2;
 export const UDP_LEN = 4;
 export const UDP_CHECK = 6;
 
-/** A checksum of 0 is sent as this (RFC 768): 0 means that there is none. */
-export const CSUM_MANGLED_0 = 0xffff;
-
 /** The longest datagram that the length field can say, header included. */
 export const UDP_MAX_LEN = 0xffff;
 
