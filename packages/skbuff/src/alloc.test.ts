@@ -250,6 +250,14 @@ describe('debug mode', () => {
     putPage(page);
   });
 
+  it('notes one owner in 16 when there were many allocations', () => {
+    for (let i = 0; i < 32768; i++) consumeSkb(must(allocSkb(net, 1)));
+    const skbs = Array.from({ length: 32 }, () => must(allocSkb(net, 1)));
+    const owners = leakReport(net.world).map((item) => item.owner);
+    expect([owners.length, owners.filter((owner) => owner.startsWith('unknown')).length]).toEqual([32, 30]);
+    skbs.forEach(consumeSkb);
+  });
+
   it('throws on a double free, and says who allocated the packet', () => {
     function ipBuild(): SkBuff {
       return must(allocSkb(net, 100));

@@ -11,14 +11,18 @@ import type { SkBuff } from './sk-buff.ts';
 /** What the debug mode remembers of an allocation. */
 class Allocation {
   net: Net;
-  /** Where: its stack is formatted only when a report asks for it. */
-  site: Error;
+  /** Where: its stack is formatted only when a report asks for it. Null when it was not noted. */
+  site: Error | null;
 
-  constructor(net: Net) {
+  constructor(net: Net, noted: boolean) {
     this.net = net;
-    this.site = new Error('allocated');
+    this.site = noted ? new Error('allocated') : null;
   }
 }
+
+/** To note a stack costs microseconds: so many allocations of a World are noted each, of those after them one in OWNERS_EVERY. */
+const OWNERS_ALL = 32768;
+const OWNERS_EVERY = 16;
 
 /** State of the debug mode of one pool. */
 export class PoolDebug {
@@ -27,12 +31,20 @@ export class PoolDebug {
   pages: Map<Page, Allocation>;
   /** Allocations of freed sk_buffs, for the message of a double free. */
   freed: WeakMap<SkBuff, Allocation>;
+  /** Allocations so far. */
+  count: number;
 
   constructor() {
     this.skbs = new Map();
     this.pages = new Map();
     this.freed = new WeakMap();
+    this.count = 0;
   }
+}
+
+function note(debug: PoolDebug, net: Net): Allocation {
+  const count = debug.count++;
+  return new Allocation(net, count < OWNERS_ALL || count % OWNERS_EVERY === 0);
 }
 
 const POISON = 0x6b;
@@ -44,7 +56,7 @@ const poisonView = new DataView(poisonBuf.buffer);
 
 /** Notes the owner of a new sk_buff. */
 export function debugSkbAlloc(skb: SkBuff, debug: PoolDebug): void {
-  debug.skbs.set(skb, new Allocation(skb.net));
+  debug.skbs.set(skb, note(debug, skb.net));
 }
 
 /** Takes a freed sk_buff's data area away. The object is not to be used again. */
@@ -60,7 +72,8 @@ export function debugSkbFree(skb: SkBuff, debug: PoolDebug): void {
 
 /** Notes the owner of a page. */
 export function debugPageAlloc(page: Page, net: Net): void {
-  page.pool.debug?.pages.set(page, new Allocation(net));
+  const debug = page.pool.debug;
+  if (debug !== null) debug.pages.set(page, note(debug, net));
 }
 
 /** The page becomes part of a sk_buff, whose owner answers for it from now on. */
@@ -118,13 +131,14 @@ export function reportSkbs(world: World, net: Net | null, out: OpenItem[]): void
 
 /** Functions that allocate for somebody else: the owner is their caller. */
 const ALLOCATORS: ReadonlySet<string> = new Set([
-  'Allocation', 'debugSkbAlloc', 'debugPageAlloc', 'takeSkbObject', 'takeSkb', 'allocSkb', 'allocSkbWithFrags', 'buildSkb',
+  'Allocation', 'note', 'debugSkbAlloc', 'debugPageAlloc', 'takeSkbObject', 'takeSkb', 'allocSkb', 'allocSkbWithFrags', 'buildSkb',
   'allocPage', 'registerPage', 'skbClone', 'skbCopy', 'skbCopyExpand', 'pskbCopy', 'skbReallocHeadroom', 'skbShareCheck',
   'skbUnshare', 'devAllocSkb', 'netdevAllocSkb', '__netdevAllocSkb', 'napiAllocSkb',
 ]);
 
 /** First caller that is not an allocator: "function (place)". */
-function ownerOf(site: Error): string {
+function ownerOf(site: Error | null): string {
+  if (site === null) return `unknown (one in ${OWNERS_EVERY} is noted)`;
   return stackFrames(site).find((frame) => !ALLOCATORS.has(functionOf(frame))) ?? 'unknown';
 }
 
