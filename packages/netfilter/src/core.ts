@@ -11,7 +11,7 @@ import type { NetDevice } from '@stack/netdev';
 import { kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  NFPROTO_NUMPROTO, NF_ACCEPT, NF_DROP, NF_QUEUE, NF_REPEAT, NF_STOLEN, NF_VERDICT_MASK, NetnsNf, NfHookState, nfInetHookNames,
+  NFPROTO_NUMPROTO, NF_ACCEPT, NF_DROP, NF_QUEUE, NF_REPEAT, NF_STOLEN, NF_VERDICT_MASK, NetnsNf, NfHookState, nfHookName,
 } from './hook.ts';
 import type { NfCtHook, NfHookOps, NfOkfn } from './hook.ts';
 import { nfQueue } from './nf-queue.ts';
@@ -98,7 +98,7 @@ export function nfHook(
   pf: number, hook: number, skb: SkBuff, indev: NetDevice | null, outdev: NetDevice | null, okfn: NfOkfn,
 ): number {
   const net = skb.net;
-  if (net.trace !== null) net.trace.hit(net, nfInetHookNames[hook]!, skb);
+  if (net.trace !== null) net.trace.hit(net, nfHookName(pf, hook), skb);
   const hooks = net.nf.hooks[(pf << 3) | hook]!;
   if (hooks === null) return okfn(skb);
   return nfHookEnter(net, pf, hook, skb, indev, outdev, okfn, hooks);

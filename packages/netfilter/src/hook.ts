@@ -23,10 +23,16 @@ export const NF_INET_LOCAL_OUT = 3;
 export const NF_INET_POST_ROUTING = 4;
 export const NF_INET_NUMHOOKS = 5;
 
-/** Names of the hooks by number, as they stand in a trace. */
-export const nfInetHookNames: readonly string[] = [
+/** ARP that arrives. */
+export const NF_ARP_IN = 0;
+/** ARP that leaves. */
+export const NF_ARP_OUT = 1;
+export const NF_ARP_FORWARD = 2;
+
+const inetHookNames: readonly string[] = [
   'NF_INET_PRE_ROUTING', 'NF_INET_LOCAL_IN', 'NF_INET_FORWARD', 'NF_INET_LOCAL_OUT', 'NF_INET_POST_ROUTING',
 ];
+const arpHookNames: readonly string[] = ['NF_ARP_IN', 'NF_ARP_OUT', 'NF_ARP_FORWARD'];
 
 export const NFPROTO_UNSPEC = 0;
 export const NFPROTO_IPV4 = 2;
@@ -35,6 +41,12 @@ export const NFPROTO_BRIDGE = 7;
 export const NFPROTO_IPV6 = 10;
 /** One more than the highest family. */
 export const NFPROTO_NUMPROTO = 11;
+
+/** Name of a hook, as it stands in a trace. */
+export function nfHookName(pf: number, hook: number): string {
+  const names = pf === NFPROTO_ARP ? arpHookNames : inetHookNames;
+  return names[hook] ?? `NF_${pf}_${hook}`;
+}
 
 /** Verdict: the packet is lost; the hook core frees it. NF_DROP_ERR(errno) chooses what the caller is told. */
 export const NF_DROP = 0;

@@ -7,8 +7,8 @@ export { installNetfilter } from './core.ts';
 export { nfHook, nfRegisterNetHook, nfRegisterNetHooks, nfUnregisterNetHook, nfUnregisterNetHooks } from './core.ts';
 export {
   NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT, NF_INET_NUMHOOKS, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING,
-  NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_NUMPROTO, NFPROTO_UNSPEC, NetnsNf, NfHookState,
-  nfInetHookNames,
+  NF_ARP_FORWARD, NF_ARP_IN, NF_ARP_OUT, NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_NUMPROTO,
+  NFPROTO_UNSPEC, NetnsNf, NfHookState, nfHookName,
 } from './hook.ts';
 export type { NfHookOps, NfHookfn, NfOkfn } from './hook.ts';
 

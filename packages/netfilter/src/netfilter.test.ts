@@ -7,7 +7,7 @@ import type { SkBuff } from '@stack/skbuff';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NfHookOps, NfHookState, NfQueueEntry, NfQueueHandler } from './index.ts';
 import {
-  NFPROTO_ARP, NFPROTO_IPV4, NF_ACCEPT, NF_DROP, NF_DROP_ERR, NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT,
+  NFPROTO_ARP, NFPROTO_IPV4, NF_ACCEPT, NF_ARP_OUT, NF_DROP, NF_DROP_ERR, NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT,
   NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING, NF_IP_PRI_CONNTRACK, NF_IP_PRI_FILTER, NF_IP_PRI_MANGLE, NF_QUEUE, NF_QUEUE_NR,
   NF_REPEAT, NF_STOLEN, NF_VERDICT_FLAG_QUEUE_BYPASS, installNetfilter, nfCtAttach, nfHook, nfRegisterNetHook,
   nfRegisterNetHooks, nfRegisterQueueHandler, nfReinject, nfSetCtHook, nfUnregisterNetHook, nfUnregisterNetHooks,
@@ -129,8 +129,10 @@ describe('a hook point', () => {
     traceNet(net, (record) => hits.push(record));
     nfRegisterNetHook(net, hookOps('x', 0, [NF_ACCEPT]));
     for (let hook = 0; hook < 5; hook++) nfHook(NFPROTO_IPV4, hook, packet(), null, null, okfn);
+    nfHook(NFPROTO_ARP, NF_ARP_OUT, packet(), null, null, okfn);
     expect(hits.map((hit) => hit.function)).toEqual([
       'NF_INET_PRE_ROUTING', 'NF_INET_LOCAL_IN', 'NF_INET_FORWARD', 'NF_INET_LOCAL_OUT', 'NF_INET_POST_ROUTING',
+      'NF_ARP_OUT',
     ]);
   });
 
