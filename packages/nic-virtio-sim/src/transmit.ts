@@ -13,7 +13,7 @@ export function portTransmit(port: Port, frame: Frame): number {
     return PORT_TAKEN;
   }
   const to = channel.to;
-  if (channel.impair !== null || (frame.gsoSize !== 0 && !to.gso)) return channelSendCut(channel, frame);
+  if (channel.impair !== null || (frame.gsoSize !== 0 && !to.gso) || (frame.needsCsum && !to.csum)) return channelSendCut(channel, frame);
   if (channel.heldFirst !== null) {
     channel.waiting = true;
     return PORT_BUSY;
