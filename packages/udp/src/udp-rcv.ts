@@ -8,12 +8,12 @@ import {
 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import {
-  ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, icmpSend, ipHdrDaddr, ipHdrSaddr, ipMcSfAllow, ipcbIif, RTCF_BROADCAST, RTCF_MULTICAST,
-  skbRtable,
+  ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, icmpSend, ipHdrDaddr, ipHdrSaddr, ipMcSfAllow, ipv4PktinfoPrepare, RTCF_BROADCAST,
+  RTCF_MULTICAST, skbRtable,
 } from '@stack/ip';
 import {
   CHECKSUM_COMPLETE, CHECKSUM_NONE, CHECKSUM_UNNECESSARY, consumeSkb, csumAdd, csumFold, csumTcpudpNofold, kfreeSkbReason, nfReset,
-  pskbMayPull, pskbTrimRcsum, skbChecksumComplete, skbClone, skbDstDrop, skbPull,
+  pskbMayPull, pskbTrimRcsum, skbChecksumComplete, skbClone, skbPull,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { IPPROTO_UDP } from '@stack/socket';
@@ -43,7 +43,7 @@ export function udpRcv(skb: SkBuff): number {
   udp4CsumInit(skb, ulen);
   const rt = skbRtable(skb);
   if (rt !== null && (rt.rtFlags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) return udpMcastDeliver(net, skb);
-  const sk = __udpLibLookup(net.udp.table, ipHdrSaddr(skb), udpSource(skb), ipHdrDaddr(skb), udpDest(skb), ipcbIif(skb));
+  const sk = __udpLibLookup(net.udp.table, ipHdrSaddr(skb), udpSource(skb), ipHdrDaddr(skb), udpDest(skb), skb.skbIif);
   return sk === null ? udpNoPort(net, skb) : udpQueueRcvSkb(sk, skb);
 }
 
@@ -81,8 +81,7 @@ function udpNoPort(net: Net, skb: SkBuff): number {
 function udpQueueRcvSkb(sk: UdpSock, skb: SkBuff): number {
   nfReset(skb);
   if (skbChecksumComplete(skb) !== 0) return udpDrop(skb, SKB_DROP_REASON_UDP_CSUM);
-  // Most readers do not ask where it came by: the route goes, unless they do.
-  if (sk.cmsgFlags === 0) skbDstDrop(skb);
+  ipv4PktinfoPrepare(sk, skb);
   skbPull(skb, UDP_HLEN);
   __udpQueueRcvSkb(sk, skb);
   return 0;
@@ -94,10 +93,10 @@ function udpMcastDeliver(net: Net, skb: SkBuff): number {
   const daddr = ipHdrDaddr(skb);
   const sport = udpSource(skb);
   const hnum = udpDest(skb);
-  const dif = ipcbIif(skb);
+  const dif = skb.skbIif;
   let last: UdpSock | null = null;
   for (let sk = udpPortChain(net.udp.table, hnum); sk !== null; sk = sk.skNext as UdpSock | null) {
-    if (!udpIsMcastSock(sk, saddr, sport, daddr, hnum, dif) || !ipMcSfAllow(sk, daddr, saddr, dif)) continue;
+    if (!udpIsMcastSock(sk, saddr, sport, daddr, hnum, dif) || !ipMcSfAllow(sk, daddr, dif)) continue;
     if (last !== null) {
       const clone = skbClone(skb);
       if (clone !== null) udpQueueRcvSkb(last, clone);

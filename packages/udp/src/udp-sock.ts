@@ -15,15 +15,14 @@ export class UdpSock extends InetSock {
   pending: number;
   /** UDP_CORK. */
   corkflag: boolean;
-  /** Bytes of header and data gathered so far. */
-  len: number;
   /** Where it is hashed: chain of the port table, -1 when in none. */
   udpPortSlot: number;
   /** Chain of the four-tuple table, -1 when in none (not connected). */
   udpHash4Slot: number;
   udpHash4Next: UdpSock | null;
   udpHash4Prev: UdpSock | null;
-  /** The destination of the corked datagram. */
+  /** The flow of the corked datagram. */
+  corkSaddr: number;
   corkDaddr: number;
   corkDport: number;
 
@@ -31,11 +30,11 @@ export class UdpSock extends InetSock {
     super(net, family, prot);
     this.pending = 0;
     this.corkflag = false;
-    this.len = 0;
     this.udpPortSlot = -1;
     this.udpHash4Slot = -1;
     this.udpHash4Next = null;
     this.udpHash4Prev = null;
+    this.corkSaddr = 0;
     this.corkDaddr = 0;
     this.corkDport = 0;
   }
@@ -74,11 +73,14 @@ export class NetnsUdp {
   table: UdpTable;
   mib: SnmpMib;
   mem: ProtoMem;
+  /** What the carrier's sendmsg knows of the send that goes on; one is enough, for sends do not meet. */
+  cookie: object | null;
 
   constructor(secret: number) {
     this.table = new UdpTable(secret);
     this.mib = new SnmpMib('Udp', udpMibNames);
     this.mem = new ProtoMem(Int32Array.of(94848, 126464, 189696), Int32Array.of(4096, 0, 0), Int32Array.of(4096, 0, 0));
+    this.cookie = null;
   }
 }
 
