@@ -1,7 +1,7 @@
 // Structs
 export { InetCork, InetSock } from './inet-sock.ts';
 export type { SockCommon } from './inet-sock.ts';
-export { IcskMtup, InetConnectionSock } from './inet-connection-sock.ts';
+export { IcskMtup, InetConnectionSock, inetCsk } from './inet-connection-sock.ts';
 export type { InetConnectionSockAfOps } from './inet-connection-sock.ts';
 export { InetBindBucket } from './inet-bind-bucket.ts';
 export { RequestSock, RequestSockQueue } from './request-sock.ts';

@@ -8,7 +8,7 @@
 import { TIMER_DEFERRABLE, timerSetup } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
-import type { Proto, SockAddr } from '@stack/socket';
+import type { Proto, Sock, SockAddr } from '@stack/socket';
 import { INET_FLAGS_IS_ICSK, InetSock } from './inet-sock.ts';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
 import type { InetHashinfo } from './inet-hashinfo.ts';
@@ -78,7 +78,7 @@ export interface InetConnectionSockAfOps {
   readonly resetSaddr: (sk: InetSock) => void;
   /** A number that names sk's peer in the metrics cache. */
   readonly metricsKey: (sk: SockCommon) => number;
-  /** The local or remote address and port as `ss` writes them. */
+  /** The local or remote address as text, for diagnostics. */
   readonly addrText: (sk: SockCommon, peer: boolean) => string;
 }
 
@@ -195,4 +195,9 @@ export class IcskMtup {
     this.probeSize = 0;
     this.probeTimestamp = 0;
   }
+}
+
+/** The InetConnectionSock that sk is; every Sock of a connection-oriented Proto is one. */
+export function inetCsk(sk: Sock): InetConnectionSock {
+  return sk as InetConnectionSock;
 }

@@ -7,6 +7,7 @@ import {
   O_NONBLOCK, TCP_CLOSE, TCP_LISTEN, lockSock, releaseSock, skDstReset, sockHold, sockOrphan, sockPut,
 } from '@stack/socket';
 import type { ProtoAcceptArg, Sock } from '@stack/socket';
+import { inetCsk } from './inet-connection-sock.ts';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 import { inetCskDelackInit } from './inet-csk-timer.ts';
 import { inetCskDestroySock } from './inet-csk-destroy.ts';
@@ -74,7 +75,8 @@ export function reqskQueueRemove(queue: RequestSockQueue, parent: InetConnection
 }
 
 /** Proto.accept: the oldest established child, its reference now the caller's; or null and arg.err (-EAGAIN: none yet). */
-export function inetCskAccept(sk: InetConnectionSock, arg: ProtoAcceptArg): InetConnectionSock | null {
+export function inetCskAccept(sock: Sock, arg: ProtoAcceptArg): InetConnectionSock | null {
+  const sk = inetCsk(sock);
   if (sk.skState !== TCP_LISTEN) {
     arg.err = -EINVAL;
     return null;

@@ -8,7 +8,9 @@
 import { EADDRINUSE, randomBelow } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { SK_CAN_REUSE, SK_FORCE_REUSE, TCP_LISTEN } from '@stack/socket';
+import type { Sock } from '@stack/socket';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
+import { inetCsk } from './inet-connection-sock.ts';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 import { inetBindBucketCreate, inetBindBucketDestroy, inetBindBucketFind, inetBindHash } from './inet-hashtables.ts';
 import { inetIsLocalReservedPort, inetSkGetLocalPortRange } from './inet-port-range.ts';
@@ -91,7 +93,8 @@ function portIsFree(sk: InetConnectionSock, tb: InetBindBucket): boolean {
  * Proto.getPort: binds sk to local port snum (0: any free one). Called by bind(2), and again by listen(2) to see
  * whether the port may be listened on. 0, or -EADDRINUSE.
  */
-export function inetCskGetPort(sk: InetConnectionSock, snum: number): number {
+export function inetCskGetPort(sock: Sock, snum: number): number {
+  const sk = inetCsk(sock);
   const hashinfo = sk.afSpecific.hashinfo(sk.skNet);
   let tb: InetBindBucket | null;
   if (snum === 0) {

@@ -9,7 +9,9 @@
 import type { Net } from '@stack/kernel';
 import { randomU32 } from '@stack/kernel';
 import { TCP_CLOSE, TCP_LISTEN } from '@stack/socket';
+import type { Sock } from '@stack/socket';
 import { InetBindBucket } from './inet-bind-bucket.ts';
+import { inetCsk } from './inet-connection-sock.ts';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 import { INET_BHASH_SIZE, INET_LHTABLE_SIZE } from './inet-hashinfo.ts';
 import type { InetHashinfo } from './inet-hashinfo.ts';
@@ -108,7 +110,8 @@ export function inetLhashfn(port: number): number {
 }
 
 /** Proto.hash: puts a bound sock into the table of its state. Always 0. */
-export function inetHash(sk: InetConnectionSock): number {
+export function inetHash(sock: Sock): number {
+  const sk = inetCsk(sock);
   if (sk.skState === TCP_CLOSE) return 0;
   if (sk.skState !== TCP_LISTEN) {
     inetEhashNolisten(sk, null);
@@ -120,7 +123,8 @@ export function inetHash(sk: InetConnectionSock): number {
 }
 
 /** Proto.unhash: takes sk out of the table it is in. */
-export function inetUnhash(sk: InetConnectionSock): void {
+export function inetUnhash(sock: Sock): void {
+  const sk = inetCsk(sock);
   if (sk.hashedIn === SK_UNHASHED) return;
   const hashinfo = sk.afSpecific.hashinfo(sk.skNet);
   if (sk.hashedIn === SK_IN_EHASH) {
@@ -175,7 +179,8 @@ export function inetBindHash(sk: InetConnectionSock, tb: InetBindBucket, port: n
 }
 
 /** Proto.putPort: sk gives up its local port. */
-export function inetPutPort(sk: InetConnectionSock): void {
+export function inetPutPort(sock: Sock): void {
+  const sk = inetCsk(sock);
   const tb = sk.icskBindHash;
   if (tb === null) return;
   if (sk.bindPrev !== null) sk.bindPrev.bindNext = sk.bindNext;
