@@ -13,22 +13,23 @@ import { MAX_INET_PROTOS } from './ip-header.ts';
 export interface InetProtocol {
   /**
    * Takes skb, data at the transport header, networkHeader at IP's. It owns skb from then on.
-   * Returns 0, or -n to have the packet given to protocol n.
+   * Returns 0 (or more), or -n to have the same packet, which is then not consumed, given to protocol n.
    */
   readonly handler: (skb: SkBuff) => number;
   /**
-   * An ICMP error about a packet of this protocol. skb stays the caller's; its data (and
-   * networkHeader) is at the IP header that came back inside the message, its transportHeader at
-   * the ICMP header. info is the next hop's MTU for ICMP_FRAG_NEEDED, the gateway for a redirect,
-   * the pointer for a parameter problem. The message's type and code are icmpErrType(skb),
-   * icmpErrCode(skb). Returns 0, or -ENOENT if no socket was found.
+   * An ICMP error about a packet of this protocol (null: not interested). skb stays the caller's;
+   * its data is at the IP header that came back inside the message, followed by at least 8 octets
+   * of the transport's; networkHeader is the message's own. info is the next hop's MTU for
+   * ICMP_FRAG_NEEDED, the gateway for a redirect, the pointer for a parameter problem; type and
+   * code are icmpErrType(skb) and icmpErrCode(skb). Returns 0, or -ENOENT if no socket was found.
    */
   readonly errHandler: ((skb: SkBuff, info: number) => number) | null;
-  /** Not looked for in IPsec policies; kept for the kernel's flag. */
-  readonly noPolicy: boolean;
-  /** Errors are only passed on if the quoted header can be trusted: it must be complete. */
-  readonly icmpStrictTagValidation: boolean;
+  /** INET_PROTO_* */
+  readonly flags: number;
 }
+
+/** The transport checks IPsec policy itself: connection tracking is not taken off its packets before. */
+export const INET_PROTO_NO_POLICY = 1;
 
 /** A transport's part in segmentation offload. */
 export interface NetOffload {

@@ -26,6 +26,7 @@ export { neighBlackhole, neighConnectedOutput, neighDirectOutput, neighHhOutput,
 
 // Settings
 export { neighParmsAlloc, neighParmsFor, neighParmsRelease } from './neigh-parms.ts';
+export { neighSysctlRegister, neighSysctlUnregister } from './sysctl-neigh.ts';
 
 // Showing
 export { lladdrText, neighTableShow } from './neigh-show.ts';

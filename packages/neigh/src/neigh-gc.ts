@@ -6,7 +6,7 @@
  * new entry first makes room by force. A route that is cached holds its neighbour.
  */
 import { HZ, TIMER_DEFERRABLE, delTimer, modTimer, randomBelow, timerSetup } from '@stack/kernel';
-import type { TimerList } from '@stack/kernel';
+import type { Net, TimerList } from '@stack/kernel';
 import { NUD_FAILED, NUD_IN_TIMER, NUD_NOARP, NUD_PERMANENT } from './nud.ts';
 import { neighForEach, neighRemove } from './neigh-hash.ts';
 import type { NeighParms, NeighTable, Neighbour } from './neighbour.ts';
@@ -16,9 +16,14 @@ const RAND_REACH_INTERVAL = 300 * HZ;
 /** Jiffies an entry is spared by forced collection after a change. */
 const FORCED_GC_AGE = 5 * HZ;
 
+/** The timer of a table's periodic collection, not running. */
+export function neighGcTimer(net: Net): TimerList {
+  return timerSetup(net, neighPeriodicWork, null, TIMER_DEFERRABLE);
+}
+
 /** Starts the periodic collection of a table. */
 export function neighGcStart(table: NeighTable): void {
-  timerSetup(table.gcTimer, table.net, neighPeriodicWork, table, TIMER_DEFERRABLE);
+  table.gcTimer.data = table;
   table.lastRand = (table.net.world.jiffies - RAND_REACH_INTERVAL) | 0;
   neighGcArm(table);
 }

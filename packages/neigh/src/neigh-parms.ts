@@ -28,9 +28,6 @@ export function neighParmsAlloc(table: NeighTable, dev: NetDevice): NeighParms {
   parms.delayFirstProbeTime = from.delayFirstProbeTime;
   parms.gcStaleTime = from.gcStaleTime;
   parms.unresQlenBytes = from.unresQlenBytes;
-  parms.proxyQlen = from.proxyQlen;
-  parms.anycastDelay = from.anycastDelay;
-  parms.proxyDelay = from.proxyDelay;
   parms.locktime = from.locktime;
   parms.reachableTime = neighRandReachTime(parms);
   table.parmsList.push(parms);

@@ -5,10 +5,10 @@
  * reference they return is given back by neighRelease(). neighIfdown() and neighCarrierDown()
  * when a device leaves. The chains are in neigh-hash.ts, collection in neigh-gc.ts.
  */
-import { ENOBUFS, randomU32 } from '@stack/kernel';
+import { ENOBUFS, HZ, randomU32 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { NetDevice } from '@stack/netdev';
-import { neighForcedGc, neighGcStart, neighGcStop } from './neigh-gc.ts';
+import { neighForcedGc, neighGcStart, neighGcStop, neighGcTimer } from './neigh-gc.ts';
 import { neighForEach, neighInsert, neighLookup, neighRemove } from './neigh-hash.ts';
 import { neighParmsFor } from './neigh-parms.ts';
 import { neighTimerSetup } from './neigh-timer.ts';
@@ -16,11 +16,12 @@ import { NUD_PERMANENT } from './nud.ts';
 import { NeighTable, Neighbour } from './neighbour.ts';
 import type { NeighTableOps } from './neighbour.ts';
 
+/** Least jiffies between two forced collections below gcThresh3. */
+const FORCED_GC_INTERVAL = 5 * HZ;
+
 /** Makes the table of a family in net, with no entries. Its sysctls are registered by neighSysctlRegister(). */
 export function neighTableInit(net: Net, ops: NeighTableOps): NeighTable {
-  const table = new NeighTable(net, ops);
-  table.hashRnd = randomU32(net.world.random) | 1;
-  table.lastFlush = net.world.jiffies;
+  const table = new NeighTable(net, ops, neighGcTimer(net), randomU32(net.world.random) | 1);
   net.neigh.tables.push(table);
   neighGcStart(table);
   return table;
@@ -46,12 +47,12 @@ export function neighCreate(table: NeighTable, k0: number, k1: number, k2: numbe
   const found = neighLookup(table, k0, k1, k2, k3, dev);
   if (found !== null) return found;
   if (!neighMakeRoom(table)) return -ENOBUFS;
-  const neigh = new Neighbour(table, neighParmsFor(table, dev), dev, table.ops.defaultOps, table.net.world.jiffies);
+  const neigh = new Neighbour(table, neighParmsFor(table, dev), dev, neighTimerSetup(table.net));
+  neigh.timer.data = neigh;
   neigh.primaryKey0 = k0;
   neigh.primaryKey1 = k1;
   neigh.primaryKey2 = k2;
   neigh.primaryKey3 = k3;
-  neighTimerSetup(neigh);
   const error = table.ops.construct(neigh);
   if (error < 0) return error;
   // As unconfirmed as an entry can be that has just been made.
@@ -64,7 +65,7 @@ export function neighCreate(table: NeighTable, k0: number, k1: number, k2: numbe
 function neighMakeRoom(table: NeighTable): boolean {
   const now = table.net.world.jiffies;
   const full = table.entries >= table.gcThresh3;
-  if (!full && (table.entries < table.gcThresh2 || ((now - table.lastFlush) | 0) <= 5000)) return true;
+  if (!full && (table.entries < table.gcThresh2 || ((now - table.lastFlush) | 0) <= FORCED_GC_INTERVAL)) return true;
   if (neighForcedGc(table) > 0 || !full) return true;
   table.stats.tableFulls++;
   return false;

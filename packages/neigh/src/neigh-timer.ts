@@ -7,8 +7,8 @@
  *
  * Times below are jiffies, which are milliseconds here.
  */
-import { HZ, delTimer, modTimer, timerSetup } from '@stack/kernel';
-import type { TimerList } from '@stack/kernel';
+import { HZ, TIMER_DEFERRABLE, delTimer, modTimer, timerSetup } from '@stack/kernel';
+import type { Net, TimerList } from '@stack/kernel';
 import { skbDequeue, skbPeekTail } from '@stack/skbuff';
 import { neighPurgeQueue } from './neigh-queue.ts';
 import {
@@ -19,13 +19,21 @@ import type { Neighbour } from './neighbour.ts';
 /** The least time between two runs of the timer. */
 const TIMER_FLOOR = HZ / 100;
 
-/** Prepares the timer of a new entry. */
-export function neighTimerSetup(neigh: Neighbour): void {
-  timerSetup(neigh.timer, neigh.table.net, neighTimerHandler, neigh);
+/** The timer of a new entry, not running; its data is to be the entry. */
+export function neighTimerSetup(net: Net): TimerList {
+  return timerSetup(net, neighTimerHandler, null);
 }
 
-/** Starts or moves the timer; the entry needs no reference for it, for it stops with the entry. */
+/**
+ * Starts or moves the timer; the entry needs no reference for it, for it stops with the entry.
+ * While nobody waits for an answer it is deferrable: time need not move for its sake.
+ */
 export function neighAddTimer(neigh: Neighbour, when: number): void {
+  const flags = (neigh.nudState & (NUD_INCOMPLETE | NUD_PROBE)) !== 0 ? 0 : TIMER_DEFERRABLE;
+  if (neigh.timer.flags !== flags) {
+    delTimer(neigh.timer);
+    neigh.timer.flags = flags;
+  }
   modTimer(neigh.timer, when);
 }
 

@@ -133,11 +133,11 @@ function neighUpdateValid(neigh: Neighbour, lladdr: Uint8Array | null, wanted: n
 function neighEnterState(neigh: Neighbour, state: number): void {
   neighDelTimer(neigh);
   if ((state & NUD_PROBE) !== 0) neigh.probes = 0;
+  neigh.nudState = state;
   if ((state & NUD_IN_TIMER) !== 0) {
     const delay = (state & NUD_REACHABLE) !== 0 ? neigh.parms.reachableTime : 0;
     neighAddTimer(neigh, (neigh.table.net.world.jiffies + delay) | 0);
   }
-  neigh.nudState = state;
 }
 
 function neighSetAddr(neigh: Neighbour, lladdr: Uint8Array): void {

@@ -6,8 +6,7 @@
  * the family's affair. Behaviour is in neigh-table.ts (find, make, collect), neigh-timer.ts and
  * neigh-update.ts (states), neigh-output.ts (packets on their way down).
  */
-import { TimerList } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
+import type { Net, TimerList } from '@stack/kernel';
 import type { HardwareHeader, NetDevice } from '@stack/netdev';
 import { HH_DATA_MAX } from '@stack/netdev';
 import { SkBuffHead } from '@stack/skbuff';
@@ -68,6 +67,8 @@ export class HhCache implements HardwareHeader {
 export class NeighParms {
   dev: NetDevice | null;
   table: NeighTable;
+  /** The name the variables are registered under. */
+  sysctlName: string;
   dead: boolean;
   mcastSolicit: number;
   ucastSolicit: number;
@@ -81,10 +82,7 @@ export class NeighParms {
   gcStaleTime: number;
   /** Bytes of truesize that may wait for one answer. */
   unresQlenBytes: number;
-  proxyQlen: number;
-  /** Hundredths of a second. */
-  anycastDelay: number;
-  proxyDelay: number;
+  /** Hundredths of a second for which the first of several answers counts. */
   locktime: number;
   /** Milliseconds; drawn anew from baseReachableTimeMs every 300 s (RFC 4861 §6.3.2). */
   reachableTime: number;
@@ -92,6 +90,7 @@ export class NeighParms {
   constructor(table: NeighTable, dev: NetDevice | null) {
     this.dev = dev;
     this.table = table;
+    this.sysctlName = 'default';
     this.dead = false;
     this.mcastSolicit = 3;
     this.ucastSolicit = 3;
@@ -102,9 +101,6 @@ export class NeighParms {
     this.delayFirstProbeTime = 5;
     this.gcStaleTime = 60;
     this.unresQlenBytes = 212992;
-    this.proxyQlen = 64;
-    this.anycastDelay = 100;
-    this.proxyDelay = 80;
     this.locktime = 100;
     this.reachableTime = 30000;
   }
@@ -144,7 +140,8 @@ export class Neighbour {
   output: (skb: SkBuff) => number;
   hh: HhCache | null;
 
-  constructor(table: NeighTable, parms: NeighParms, dev: NetDevice, ops: NeighOps, now: number) {
+  constructor(table: NeighTable, parms: NeighParms, dev: NetDevice, timer: TimerList) {
+    const now = table.net.world.jiffies;
     this.next = null;
     this.table = table;
     this.parms = parms;
@@ -164,9 +161,9 @@ export class Neighbour {
     this.probes = 0;
     this.arpQueue = new SkBuffHead();
     this.arpQueueLenBytes = 0;
-    this.timer = new TimerList();
-    this.ops = ops;
-    this.output = ops.output;
+    this.timer = timer;
+    this.ops = table.ops.defaultOps;
+    this.output = this.ops.output;
     this.hh = null;
   }
 }
@@ -231,29 +228,26 @@ export class NeighTable {
   gcThresh1: number;
   gcThresh2: number;
   gcThresh3: number;
-  /** Seconds. */
-  gcInterval: number;
   /** Jiffies of the last forced collection, and of the last drawing of reachableTime. */
   lastFlush: number;
   lastRand: number;
   gcTimer: TimerList;
   stats: NeighStatistics;
 
-  constructor(net: Net, ops: NeighTableOps) {
+  constructor(net: Net, ops: NeighTableOps, gcTimer: TimerList, hashRnd: number) {
     this.net = net;
     this.ops = ops;
     this.parms = new NeighParms(this, null);
     this.parmsList = [];
     this.buckets = new Array<Neighbour | null>(8).fill(null);
-    this.hashRnd = 0;
+    this.hashRnd = hashRnd;
     this.entries = 0;
     this.gcThresh1 = 128;
     this.gcThresh2 = 512;
     this.gcThresh3 = 1024;
-    this.gcInterval = 30;
-    this.lastFlush = 0;
-    this.lastRand = 0;
-    this.gcTimer = new TimerList();
+    this.lastFlush = net.world.jiffies;
+    this.lastRand = net.world.jiffies;
+    this.gcTimer = gcTimer;
     this.stats = new NeighStatistics();
   }
 }
