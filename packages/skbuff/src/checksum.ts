@@ -4,8 +4,8 @@
 // function here returns one of 16 bits and accepts any int32 as unsigned. csumFold makes the checksum of it.
 //
 // The loop adds little-endian 32-bit words in a double, which is exact for eight mebibytes and needs no end-around
-// carry: measured, never slower than two int32 accumulators, and up to a third faster. Offsets need no alignment. The byte order is put
-// right at the end (RFC 1071 §2(B)).
+// carry; measured, it is up to a third faster than two int32 accumulators. Offsets need no alignment. The byte order is
+// put right at the end (RFC 1071 §2(B)).
 
 import { memcpy } from './memcpy.ts';
 
