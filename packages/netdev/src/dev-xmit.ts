@@ -29,12 +29,12 @@ export function devQueueXmit(skb: SkBuff): number {
   if (net.trace !== null) net.trace.hit(net, 'dev_queue_xmit', skb);
   skbResetMacHeader(skb);
   const q = dev.qdisc;
-  if (q.ops.enqueue !== null) return __devXmitSkb(skb, q, dev);
+  if (q.ops.enqueue !== null) return devXmitSkb(skb, q, dev);
   return devXmitNoqueue(skb, dev, net.netdev);
 }
 
 /** Through the qdisc: past it when it is empty and idle. */
-function __devXmitSkb(skb: SkBuff, q: Qdisc, dev: NetDevice): number {
+function devXmitSkb(skb: SkBuff, q: Qdisc, dev: NetDevice): number {
   if (q.qlen === 0 && (q.flags & TCQ_F_CAN_BYPASS) !== 0 && !netifQueueStopped(dev) && qdiscRunBegin(q)) {
     qdiscBstatsUpdate(q, skb);
     const more = schDirectXmit(skb, q, dev, true);

@@ -1,6 +1,6 @@
 // What stands between dev_queue_xmit and the driver: running a qdisc, requeueing, waking a stopped device.
 //
-// Order: __devXmitSkb() (dev-xmit.ts) -> schDirectXmit() when idle, else qdiscEnqueueRoot() and qdiscRun() ->
+// Order: devXmitSkb() (dev-xmit.ts) -> schDirectXmit() when idle, else qdiscEnqueueRoot() and qdiscRun() ->
 // qdiscRestart() -> schDirectXmit() -> devHardStartXmit(). A driver that answers NETDEV_TX_BUSY gets the sk_buff again,
 // first of all, once it wakes its queue: netifWakeQueue() -> netifSchedule() -> NET_TX_SOFTIRQ -> netTxAction().
 // The disciplines themselves are in sch-fifo.ts.

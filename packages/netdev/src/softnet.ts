@@ -5,8 +5,7 @@
 
 import type { Net } from '@stack/kernel';
 import { SkBuffHead } from '@stack/skbuff';
-import { NapiStruct } from './netdevice.ts';
-import type { NetDevice, NotifierBlock, PacketOffload, PacketType, Qdisc, QdiscOps } from './netdevice.ts';
+import type { NapiStruct, NetDevice, NotifierBlock, PacketOffload, PacketType, Qdisc, QdiscOps } from './netdevice.ts';
 
 declare module '@stack/kernel' {
   interface NetLinks {

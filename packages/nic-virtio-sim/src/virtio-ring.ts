@@ -121,7 +121,7 @@ export function virtqueueEnd<T>(vq: Virtqueue<T>, data: T): void {
   const view = vq.view;
   vq.descNext[vq.tail] = vq.num;
   vq.data[head] = data;
-  view.setUint16(vq.avail + 4 + 2 * (vq.availIdx % vq.num), head, true);
+  view.setUint16(vq.avail + 4 + 2 * (vq.availIdx & (vq.num - 1)), head, true);
   vq.availIdx = (vq.availIdx + 1) & 0xffff;
   vq.numAdded++;
   view.setUint16(vq.avail + 2, vq.availIdx, true);
@@ -151,7 +151,7 @@ export function virtqueueGetBuf<T>(vq: Virtqueue<T>): T | null {
   const view = vq.view;
   const last = vq.lastUsedIdx;
   if (view.getUint16(vq.used + 2, true) === last || vq.broken) return null;
-  const at = vq.used + 4 + 8 * (last % vq.num);
+  const at = vq.used + 4 + 8 * (last & (vq.num - 1));
   const head = view.getUint32(at, true);
   const data = head < vq.num ? vq.data[head]! : null;
   if (data === null) {
