@@ -76,6 +76,7 @@ export {
 } from './tcp-states.ts';
 
 // Addresses
+export { AF_INET, PF_INET } from '@stack/socket';
 export {
   INADDR_ALLHOSTS_GROUP, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK, INADDR_NONE, SockAddrIn, inAton, inNtoa,
   inetMakeMask, inetMaskLen, inetPton4, ipv4IsLbcast, ipv4IsLinklocal, ipv4IsLocalMulticast, ipv4IsLoopback,

@@ -13,6 +13,7 @@ import { INET_FLAGS_IS_ICSK, InetSock } from './inet-sock.ts';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
 import type { InetHashinfo } from './inet-hashinfo.ts';
 import type { SockCommon } from './inet-sock.ts';
+import type { InetTimewaitSock } from './inet-timewait-sock.ts';
 import type { RequestSock, RequestSockQueue } from './request-sock.ts';
 
 /** icskPending: what the retransmit timer is armed for. */
@@ -56,6 +57,12 @@ export interface InetConnectionSockAfOps {
   readonly mtuReduced: (sk: InetConnectionSock) => void;
   /** Answers skb (not consumed) with a reset; sk may be null. */
   readonly sendReset: (sk: SockCommon | null, skb: SkBuff) => void;
+  /** Answers skb (not consumed) with the ACK of a connection at rest. */
+  readonly sendTimewaitAck: (tw: InetTimewaitSock, skb: SkBuff) => void;
+  /** An ACK for a listener (skb not consumed): the child when it answers a SYN cookie, sk when it does not, null when nothing came of it. */
+  readonly cookieCheck: (sk: InetConnectionSock, skb: SkBuff) => InetConnectionSock | null;
+  /** The listener that skb's addresses name, or null. */
+  readonly lookupListener: (skb: SkBuff) => InetConnectionSock | null;
   /** The tables of the engine in a Net. */
   readonly hashinfo: (net: Net) => InetHashinfo;
   /** The four-tuple's hash for ehash. */

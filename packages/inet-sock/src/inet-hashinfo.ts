@@ -13,7 +13,7 @@ import type { InetTimewaitSock } from './inet-timewait-sock.ts';
 const EHASH_INITIAL = 256;
 
 /** Number of chains of bhash and of lhash, a power of two each. */
-export const INET_BHASH_SIZE = 1024;
+export const INET_BHASH_SIZE = 4096;
 export const INET_LHTABLE_SIZE = 32;
 
 /** What the tables ask of their engine about time-wait socks. One constant table per engine. */

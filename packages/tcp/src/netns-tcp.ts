@@ -14,6 +14,10 @@ import { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpReno } from './tcp-cong.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
+import { TcpOutOptions } from './tcp-output-options.ts';
+import type { TsqTasklet } from './tcp-output-tsq.ts';
+import { TcpInitialWindow } from './tcp-output-window.ts';
+import { TcpOptionsReceived } from './tcp-sock.ts';
 
 /** TCP in one Net. */
 export class NetnsTcp {
@@ -27,11 +31,17 @@ export class NetnsTcp {
   congestionDefault: TcpCongestionOps;
   /** What the ACK being processed has said so far; one at a time in a Net. */
   sacktagState: TcpSacktagState;
+  /** Scratch for the options of a segment that has no full sock. */
+  tmpOpt: TcpOptionsReceived;
+  /** Scratch of the output side: options of a SYN, the initial window, the byte that URG points at. */
+  outOptions: TcpOutOptions;
+  initialWindow: TcpInitialWindow;
+  urgByte: Uint8Array;
+  /** Socks that a finished transmission lets go on; made on use. */
+  tsqTasklet: TsqTasklet | null;
   /** RFC 5961 §10: challenge ACKs left in this second, and the second (jiffies / HZ). */
   challengeCount: number;
   challengeTimestamp: number;
-  /** Seconds since the last warning of a SYN flood, for SYN cookies: jiffies when a queue overflowed last. */
-  synqOverflowTs: number;
   /** Keys for initial sequence numbers, for timestamp offsets and for SYN cookies. */
   netSecret: SiphashKey;
   tsSecret: SiphashKey;
@@ -125,9 +135,13 @@ export class NetnsTcp {
     this.congestionOps = [tcpReno];
     this.congestionDefault = tcpReno;
     this.sacktagState = new TcpSacktagState();
+    this.tmpOpt = new TcpOptionsReceived();
+    this.outOptions = new TcpOutOptions();
+    this.initialWindow = new TcpInitialWindow();
+    this.urgByte = new Uint8Array(1);
+    this.tsqTasklet = null;
     this.challengeCount = 0;
     this.challengeTimestamp = 0;
-    this.synqOverflowTs = 0;
     this.netSecret = siphashKeyInit(net.world);
     this.tsSecret = siphashKeyInit(net.world);
     this.syncookieSecret = siphashKeyInit(net.world);
@@ -156,7 +170,7 @@ export class NetnsTcp {
     this.sysctlTcpAbortOnOverflow = 0;
     this.sysctlTcpStdurg = 0;
     this.sysctlTcpRfc1337 = 0;
-    this.sysctlTcpNotsentLowat = 0x7fffffff;
+    this.sysctlTcpNotsentLowat = 0xffffffff;
     this.sysctlTcpEarlyRetrans = 3;
     this.sysctlTcpRecovery = 1;
     this.sysctlTcpThinLinearTimeouts = 0;

@@ -21,13 +21,13 @@ import { TCP_TIMEWAIT_LEN } from './tcp-consts.ts';
 import {
   LINUX_MIB_TCPABORTONCLOSE, LINUX_MIB_TCPABORTONDATA, LINUX_MIB_TCPABORTONLINGER, LINUX_MIB_TCPABORTONMEMORY,
 } from './tcp-mib.ts';
-import { tcpTimeWait } from './tcp-minisocks.ts';
 import { netIncStats } from './netns-tcp.ts';
-import { tcpSendActiveReset, tcpSendFin } from './tcp-output.ts';
+import { tcpSendActiveReset, tcpSendFin } from './tcp-output-ctrl.ts';
 import { TCPHDR_FIN, after, tcbEndSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpFinTime } from './tcp-space.ts';
+import { tcpTimeWait } from './tcp-timewait.ts';
 import { tcpCheckOom, tcpDisconnect, tcpSetState } from './tcp.ts';
 
 /** Where close() takes a state, and whether a FIN is due (RFC 9293 §3.3.2, figure 5). */

@@ -10,7 +10,7 @@ import {
   INET_ECN_MASK, RTCF_BROADCAST, RTCF_MULTICAST, ipBuildAndSendPkt, ipHdrDaddr, ipHdrSaddr, ipHdrTos, ipHdrTtl, skSetupCaps,
 } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
-import { randomU32 } from '@stack/kernel';
+import { EHOSTUNREACH, randomU32 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { SKB_GSO_TCPV4, dstMtu, dstRelease } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
@@ -21,7 +21,7 @@ import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
 import { thDest, thSource } from './tcp-hdr.ts';
 import { tcpConnRequest } from './tcp-input-conn.ts';
 import { tcpParseOptions } from './tcp-input-opt.ts';
-import { tcpInitializeRcvMss } from './tcp-input-rcvmss.ts';
+import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
 import { tcpV4ReqskSendAck, tcpV4SendReset, __tcpV4SendCheck } from './tcp-ipv4-reply.ts';
 import { tcpV4RouteOutput } from './tcp-ipv4-route.ts';
 import {
@@ -83,16 +83,24 @@ function cookieV4InitSequence(skb: SkBuff, req: TcpRequestSock): number {
   return secureTcpSynCookie(skb.net, ipHdrSaddr(skb), ipHdrDaddr(skb), thSource(skb), thDest(skb), tcbSeq(skb), index);
 }
 
-/** TcpRequestSockOps.sendSynack. Takes the caller's reference on dst. */
-function tcpV4SendSynack(sk: TcpSock, route: DstEntry | null, req: TcpRequestSock, type: number, synSkb: SkBuff | null): number {
-  const dst = route ?? inetCskRouteReq(sk, req);
-  if (dst === null) return -1;
-  const skb = tcpMakeSynack(sk, dst, req, type, synSkb);
+/** TcpRequestSockOps.sendSynack. */
+function tcpV4SendSynack(sk: TcpSock, dst: DstEntry | null, req: TcpRequestSock, type: number, _synSkb: SkBuff | null): number {
+  if (dst !== null) return tcpV4SendSynackBy(sk, dst, req, type);
+  const route = inetCskRouteReq(sk, req);
+  if (route === null) return -EHOSTUNREACH;
+  const err = tcpV4SendSynackBy(sk, route, req, type);
+  dstRelease(route);
+  return err;
+}
+
+function tcpV4SendSynackBy(sk: TcpSock, dst: DstEntry, req: TcpRequestSock, type: number): number {
+  const skb = tcpMakeSynack(sk, dst, req, type);
   if (skb === null) return 0;
   __tcpV4SendCheck(skb, req.inetRcvSaddr, req.inetDaddr);
   const reflect = sk.skNet.tcp.sysctlTcpReflectTos !== 0;
   const tos = reflect ? (req.synTos & ~INET_ECN_MASK) | (sk.tos & INET_ECN_MASK) : sk.tos;
   const err = ipBuildAndSendPkt(skb, sk, req.inetRcvSaddr, req.inetDaddr, req.ireqOpt, tos);
+  // Congestion of our own device: the SYN-ACK's timer sends it again.
   return err > 0 ? 0 : err;
 }
 
@@ -182,10 +190,11 @@ export function tcpV4SynRecvSock(
 }
 
 /**
- * An ACK for a listener: is it the answer to a cookie? Then the child; sk when it is not (the listener's own business);
+ * af_specific.cookieCheck: an ACK for a listener: is it the answer to a cookie? Then the child; sk when it is not (the listener's own business);
  * null when it was, and nothing came of it. skb stays the caller's.
  */
-export function cookieV4Check(sk: TcpSock, skb: SkBuff): TcpSock | null {
+export function cookieV4Check(sock: InetConnectionSock, skb: SkBuff): InetConnectionSock | null {
+  const sk = tcpSk(sock);
   const net = sk.skNet;
   const flags = tcbTcpFlags(skb);
   if (net.tcp.sysctlTcpSyncookies === 0 || (flags & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) !== TCPHDR_ACK) return sk;

@@ -11,8 +11,8 @@ import {
 import type { InetConnectionSock, RequestSock } from '@stack/inet-sock';
 import {
   ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_MIB_INERRORS, ICMP_NET_UNREACH, ICMP_PARAMETERPROB, ICMP_REDIRECT,
-  ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, NR_ICMP_UNREACH, icmpErrCode, icmpErrConvert, icmpErrType, ipDontFragment, ipHdrDaddr,
-  ipHdrSaddr, ipHdrlen, skDstCheck,
+  ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, NR_ICMP_UNREACH, IPH_DADDR, IPH_SADDR, icmpErrCode, icmpErrConvert, icmpErrType,
+  ipDontFragment, skDstCheck,
 } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
 import { EHOSTUNREACH, EMSGSIZE, ENOENT, EPROTO, snmpInc, usecsToJiffies } from '@stack/kernel';
@@ -23,7 +23,7 @@ import {
 import { tcpMstampRefresh, tcpStampUsDelta } from './tcp-clock.ts';
 import { TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpSetRto } from './tcp-input-rtt.ts';
-import { tcpSimpleRetransmit } from './tcp-input-loss.ts';
+import { tcpSimpleRetransmit } from './tcp-input-recovery.ts';
 import { inetSkRebuildHeader } from './tcp-ipv4-route.ts';
 import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LOCKDROPPEDICMPS, LINUX_MIB_OUTOFWINDOWICMPS } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -41,12 +41,13 @@ export function tcpV4Err(skb: SkBuff, info: number): number {
   const net = skb.net;
   const type = icmpErrType(skb);
   const code = icmpErrCode(skb);
-  const th = skb.data + ipHdrlen(skb);
-  const dif = skb.skbIif;
-  const seq = skb.view.getInt32(th + 4);
+  const view = skb.view;
+  const iph = skb.data;
+  const th = iph + ((view.getUint8(iph) & 0x0f) << 2);
+  const seq = view.getInt32(th + 4);
   // The quoted packet is ours: its destination is the peer.
   const found = __inetLookupEstablished(
-    net.tcp.hashinfo, ipHdrDaddr(skb), skb.view.getUint16(th + 2), ipHdrSaddr(skb), skb.view.getUint16(th), dif,
+    net.tcp.hashinfo, view.getInt32(iph + IPH_DADDR), view.getUint16(th + 2), view.getInt32(iph + IPH_SADDR), view.getUint16(th), skb.skbIif,
   );
   if (found === null) {
     snmpInc(net.ipv4.icmpMib, ICMP_MIB_INERRORS);

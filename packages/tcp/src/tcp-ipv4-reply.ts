@@ -4,7 +4,7 @@
  *
  * Read first: RFC 9293 §3.5.2 (reset generation), §3.5.3, §3.1 (checksum, pseudo-header).
  */
-import type { InetConnectionSock, RequestSock, SockCommon } from '@stack/inet-sock';
+import type { InetConnectionSock, InetTimewaitSock, RequestSock, SockCommon } from '@stack/inet-sock';
 import { INET_ECN_MASK, RTN_LOCAL, ipHdrDaddr, ipHdrSaddr, ipHdrTos, ipSendUnicastReply } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
 import type { Net } from '@stack/kernel';
@@ -21,8 +21,7 @@ import {
 } from './tcp-hdr.ts';
 import { TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS } from './tcp-mib.ts';
 import { tcpIncStats } from './netns-tcp.ts';
-import { tcpRsk } from './tcp-request-sock.ts';
-import type { TcpTimewaitSock } from './tcp-request-sock.ts';
+import { tcpRsk, tcpTwsk } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -125,8 +124,9 @@ function tcpV4SendAck(
   tcpV4ReplySend(net, reply, skb, tos, mark, oif);
 }
 
-/** The ACK of a connection at rest. */
-export function tcpV4TimewaitAck(tw: TcpTimewaitSock, skb: SkBuff): void {
+/** af_specific.sendTimewaitAck. */
+export function tcpV4TimewaitAck(rest: InetTimewaitSock, skb: SkBuff): void {
+  const tw = tcpTwsk(rest);
   const tsval = (tcpClockMs(tw.skNet) + tw.twTsOffset) | 0;
   const tsecr = tw.twTsRecentStamp !== 0 ? tw.twTsRecent : 0;
   tcpV4SendAck(

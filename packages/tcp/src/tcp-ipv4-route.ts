@@ -18,7 +18,7 @@ import {
 import type { SockAddr } from '@stack/socket';
 import { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
 import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
-import { tcpConnect } from './tcp-output-conn.ts';
+import { tcpConnect } from './tcp-output-connect.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpSetState } from './tcp.ts';

@@ -10,14 +10,14 @@ import { EAGAIN, EINVAL, ENOTCONN } from '@stack/kernel';
 import { __skbUnlink, consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  Cmsg, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOCK_DONE, SOCK_URGINLINE, SOL_TCP, TCP_CLOSE,
+  MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOCK_DONE, SOCK_URGINLINE, SOL_TCP, TCP_CLOSE,
   TCP_LISTEN, copyToIter, lockSock, putCmsg, releaseSock, skFlushBacklog, skbCopyDatagramMsg, sockError, sockFlag, sockRcvlowat,
 } from '@stack/socket';
 import type { MsgHdr, Sock } from '@stack/socket';
 import { tcpFastPathCheck } from './tcp-input-fast.ts';
 import { tcpRcvSpaceAdjust } from './tcp-input-rcvbuf.ts';
 import { __tcpSelectWindow } from './tcp-output-window.ts';
-import { tcpSendAck } from './tcp-output.ts';
+import { tcpSendAck } from './tcp-output-ctrl.ts';
 import { TCPHDR_FIN, TCPHDR_SYN, after, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { TCP_URG_READ, TCP_URG_VALID, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -40,7 +40,7 @@ export function tcpRecvmsg(sock: Sock, msg: MsgHdr, len: number, flags: number):
   lockSock(sk);
   const ret = tcpRecvmsgLocked(sk, msg, len, flags);
   releaseSock(sk);
-  if (sk.recvmsgInq && ret >= 0) putCmsg(msg, new Cmsg(SOL_TCP, TCP_CM_INQ, tcpInqHint(sk)));
+  if (sk.recvmsgInq && ret >= 0) putCmsg(msg, SOL_TCP, TCP_CM_INQ, tcpInqHint(sk));
   return ret;
 }
 

@@ -29,8 +29,8 @@ export interface TcpRequestSockOps {
   /** A SYN cookie for skb; rounds req.mss to what the cookie can say. */
   readonly cookieInitSeq: (skb: SkBuff, req: TcpRequestSock) => number;
   /**
-   * Sends the SYN-ACK of req by dst, TCP_SYNACK_*; synSkb is the SYN (lent), or null on a retransmission. dst null: finds
-   * the route itself; else its reference is taken. 0 or -errno.
+   * Sends the SYN-ACK of req by dst, TCP_SYNACK_*; synSkb is the SYN, or null on a retransmission. dst null: finds the
+   * route itself. The references stay the caller's. 0 or -errno.
    */
   readonly sendSynack: (sk: TcpSock, dst: DstEntry | null, req: TcpRequestSock, type: number, synSkb: SkBuff | null) => number;
 }

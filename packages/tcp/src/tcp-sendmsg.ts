@@ -21,8 +21,11 @@ import {
 import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
 import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
+import { LINUX_MIB_TCPAUTOCORKING } from './tcp-mib.ts';
+import { netIncStats } from './netns-tcp.ts';
+import { TSQF_THROTTLED } from './tcp-output-tsq.ts';
 import { tcpSlowStartAfterIdleCheck } from './tcp-output-cwnd.ts';
-import { __tcpPushPendingFrames, tcpPushOne } from './tcp-output.ts';
+import { __tcpPushPendingFrames, tcpPushOne } from './tcp-output-xmit.ts';
 import { tcpRtxAndWriteQueuesEmpty, tcpRtxQueueEmpty, tcpSendHead, tcpWriteQueueTail } from './tcp-rtx-queue.ts';
 import {
   TCPHDR_ACK, TCPHDR_PSH, after, tcbEndSeq, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags,
@@ -265,12 +268,19 @@ function tcpShouldAutocork(sk: TcpSock, skb: SkBuff, sizeGoal: number): boolean 
     sk.skWmemAlloc > skb.truesize && !tcbEor(skb);
 }
 
+/** Leaves the small write to tcpWfree, which sends when the packet below is gone. */
+function tcpAutocork(sk: TcpSock): void {
+  if ((sk.tsqFlags & TSQF_THROTTLED) !== 0) return;
+  netIncStats(sk.skNet, LINUX_MIB_TCPAUTOCORKING);
+  sk.tsqFlags |= TSQF_THROTTLED;
+}
+
 /** After a write: marks PSH and urgent data, and sends what may leave. */
 export function tcpPush(sk: TcpSock, flags: number, mssNow: number, nonagle: number, sizeGoal: number): void {
   const skb = tcpWriteQueueTail(sk);
   if (skb === null) return;
   if ((flags & MSG_MORE) === 0 || tcpForcedPush(sk)) tcpMarkPush(sk, skb);
   if ((flags & MSG_OOB) !== 0) sk.sndUp = sk.writeSeq;
-  if (tcpShouldAutocork(sk, skb, sizeGoal)) return tcpAutocork(sk, skb);
+  if (tcpShouldAutocork(sk, skb, sizeGoal)) return tcpAutocork(sk);
   __tcpPushPendingFrames(sk, mssNow, (flags & MSG_MORE) !== 0 ? TCP_NAGLE_CORK : nonagle);
 }

@@ -130,6 +130,8 @@ export class TcpSock extends InetConnectionSock {
   rcvRttEstUs: number;
   rcvRttEstSeq: number;
   rcvRttEstTime: number;
+  /** The echo that the last sample of rcvRttEstUs came from. */
+  rcvRttLastTsecr: number;
   rcvqSpaceSpace: number;
   rcvqSpaceSeq: number;
   rcvqSpaceTime: number;
@@ -285,6 +287,7 @@ export class TcpSock extends InetConnectionSock {
     this.rcvRttEstUs = 0;
     this.rcvRttEstSeq = 0;
     this.rcvRttEstTime = 0;
+    this.rcvRttLastTsecr = 0;
     this.rcvqSpaceSpace = 0;
     this.rcvqSpaceSeq = 0;
     this.rcvqSpaceTime = 0;
@@ -413,4 +416,10 @@ export class TcpSockRare {
 /** The TcpSock that sk is; every Sock of a TCP Proto is one. */
 export function tcpSk(sk: Sock): TcpSock {
   return sk as TcpSock;
+}
+
+/** The struct for what few connections use; made on first use. */
+export function tcpRare(sk: TcpSock): TcpSockRare {
+  if (sk.rare === null) sk.rare = new TcpSockRare();
+  return sk.rare;
 }

@@ -10,7 +10,7 @@ import {
   inetCskDelackInit, inetCskDestroySock, inetCskListenStop, inetPutPort,
 } from '@stack/inet-sock';
 import { ECONNRESET } from '@stack/kernel';
-import { dstRelease, putPage, skbQueuePurge } from '@stack/skbuff';
+import { dstRelease, skbQueuePurge } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   SHUTDOWN_MASK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_DEAD, SOCK_DONE, SOCK_USE_WRITE_QUEUE, TCP_CLOSE, TCP_CLOSE_WAIT,
@@ -26,7 +26,7 @@ import {
   TCP_MIB_ESTABRESETS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpDecStats, tcpIncStats } from './netns-tcp.ts';
-import { tcpSendActiveReset } from './tcp-output.ts';
+import { tcpSendActiveReset } from './tcp-output-ctrl.ts';
 import { tcpClearAllRetransHints } from './tcp-rtx-queue.ts';
 import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -279,10 +279,6 @@ export function tcpDestroySock(sock: Sock): void {
   skbQueuePurge(sk.outOfOrderQueue);
   sk.oooLastSkb = null;
   if (sk.icskBindHash !== null) inetPutPort(sk);
-  if (sk.skFrag !== null) {
-    if (sk.skFrag.page !== null) putPage(sk.skFrag.page);
-    sk.skFrag = null;
-  }
   skSocketsAllocatedDec(sk);
 }
 

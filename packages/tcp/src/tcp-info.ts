@@ -1,0 +1,164 @@
+/*
+ * TCP_INFO: what getsockopt and `ss -i` say of a connection (linux/tcp.h, struct tcp_info), as plain data with the
+ * kernel's names in camelCase and the kernel's units: times in µs but where the name ends in Last… (ms).
+ */
+import { jiffiesToMsecs, jiffiesToUsecs } from '@stack/kernel';
+import { TCP_LISTEN } from '@stack/socket';
+import { TCP_INFINITE_SSTHRESH } from './tcp-cong.ts';
+import { tcpMinRtt } from './tcp-input-rtt.ts';
+import { TCP_ECN_OK, TCP_ECN_SEEN } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
+import { tcpReceiveWindow } from './tcp-space.ts';
+
+/** TcpInfo.tcpiOptions */
+export const TCPI_OPT_TIMESTAMPS = 1;
+export const TCPI_OPT_SACK = 2;
+export const TCPI_OPT_WSCALE = 4;
+export const TCPI_OPT_ECN = 8;
+export const TCPI_OPT_ECN_SEEN = 16;
+export const TCPI_OPT_SYN_DATA = 32;
+
+/** struct tcp_info. */
+export interface TcpInfo {
+  tcpiState: number;
+  tcpiCaState: number;
+  tcpiRetransmits: number;
+  tcpiProbes: number;
+  tcpiBackoff: number;
+  tcpiOptions: number;
+  tcpiSndWscale: number;
+  tcpiRcvWscale: number;
+  tcpiDeliveryRateAppLimited: number;
+  tcpiRto: number;
+  tcpiAto: number;
+  tcpiSndMss: number;
+  tcpiRcvMss: number;
+  tcpiUnacked: number;
+  tcpiSacked: number;
+  tcpiLost: number;
+  tcpiRetrans: number;
+  tcpiFackets: number;
+  tcpiLastDataSent: number;
+  tcpiLastAckSent: number;
+  tcpiLastDataRecv: number;
+  tcpiLastAckRecv: number;
+  tcpiPmtu: number;
+  tcpiRcvSsthresh: number;
+  tcpiRtt: number;
+  tcpiRttvar: number;
+  tcpiSndSsthresh: number;
+  tcpiSndCwnd: number;
+  tcpiAdvmss: number;
+  tcpiReordering: number;
+  tcpiRcvRtt: number;
+  tcpiRcvSpace: number;
+  tcpiTotalRetrans: number;
+  tcpiPacingRate: number;
+  tcpiMaxPacingRate: number;
+  tcpiBytesAcked: number;
+  tcpiBytesReceived: number;
+  tcpiSegsOut: number;
+  tcpiSegsIn: number;
+  tcpiNotsentBytes: number;
+  tcpiMinRtt: number;
+  tcpiDataSegsIn: number;
+  tcpiDataSegsOut: number;
+  tcpiDeliveryRate: number;
+  tcpiDelivered: number;
+  tcpiDeliveredCe: number;
+  tcpiBytesSent: number;
+  tcpiBytesRetrans: number;
+  tcpiDsackDups: number;
+  tcpiReordSeen: number;
+  tcpiRcvOoopack: number;
+  tcpiSndWnd: number;
+  tcpiRcvWnd: number;
+}
+
+function tcpInfoOptions(sk: TcpSock): number {
+  const rx = sk.rxOpt;
+  let options = 0;
+  if (rx.tstampOk) options |= TCPI_OPT_TIMESTAMPS;
+  if (rx.sackOk !== 0) options |= TCPI_OPT_SACK;
+  if (rx.wscaleOk) options |= TCPI_OPT_WSCALE;
+  if ((sk.ecnFlags & TCP_ECN_OK) !== 0) options |= TCPI_OPT_ECN;
+  if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) options |= TCPI_OPT_ECN_SEEN;
+  return options;
+}
+
+/** Delivery rate of the last sample in bytes per second, 0 for none. */
+export function tcpComputeDeliveryRate(sk: TcpSock): number {
+  if (sk.rateDelivered === 0 || sk.rateIntervalUs <= 0) return 0;
+  return Math.floor((sk.rateDelivered * sk.mssCache * 1_000_000) / sk.rateIntervalUs);
+}
+
+/** Segments of sk as a listener: its queues stand in these two fields. */
+function tcpInfoListener(sk: TcpSock, info: TcpInfo): void {
+  info.tcpiUnacked = sk.skAckBacklog;
+  info.tcpiSacked = sk.skMaxAckBacklog;
+}
+
+/** TCP_INFO of a sock. */
+export function tcpGetInfo(sk: TcpSock): TcpInfo {
+  const rx = sk.rxOpt;
+  const now = sk.skNet.world.jiffies;
+  const listens = sk.skState === TCP_LISTEN;
+  const minRtt = tcpMinRtt(sk);
+  const info: TcpInfo = {
+    tcpiState: sk.skState,
+    tcpiCaState: sk.icskCaState,
+    tcpiRetransmits: sk.icskRetransmits,
+    tcpiProbes: sk.icskProbesOut,
+    tcpiBackoff: sk.icskBackoff,
+    tcpiOptions: tcpInfoOptions(sk),
+    tcpiSndWscale: rx.sndWscale,
+    tcpiRcvWscale: rx.rcvWscale,
+    tcpiDeliveryRateAppLimited: sk.rateAppLimited !== 0 ? 1 : 0,
+    tcpiRto: jiffiesToUsecs(sk.icskRto),
+    tcpiAto: jiffiesToUsecs(sk.icskAckAto),
+    tcpiSndMss: sk.mssCache,
+    tcpiRcvMss: sk.icskAckRcvMss,
+    tcpiUnacked: sk.packetsOut,
+    tcpiSacked: sk.sackedOut,
+    tcpiLost: sk.lostOut,
+    tcpiRetrans: sk.retransOut,
+    tcpiFackets: 0,
+    tcpiLastDataSent: jiffiesToMsecs((now - sk.lsndtime) | 0),
+    tcpiLastAckSent: 0,
+    tcpiLastDataRecv: jiffiesToMsecs((now - sk.icskAckLrcvtime) | 0),
+    tcpiLastAckRecv: jiffiesToMsecs((now - sk.rcvTstamp) | 0),
+    tcpiPmtu: sk.icskPmtuCookie,
+    tcpiRcvSsthresh: sk.rcvSsthresh,
+    tcpiRtt: sk.srttUs >> 3,
+    tcpiRttvar: sk.mdevUs >> 2,
+    tcpiSndSsthresh: sk.sndSsthresh >= TCP_INFINITE_SSTHRESH ? TCP_INFINITE_SSTHRESH : sk.sndSsthresh,
+    tcpiSndCwnd: sk.sndCwnd,
+    tcpiAdvmss: sk.advmss,
+    tcpiReordering: sk.reordering,
+    tcpiRcvRtt: sk.rcvRttEstUs >> 3,
+    tcpiRcvSpace: sk.rcvqSpaceSpace,
+    tcpiTotalRetrans: sk.totalRetrans,
+    tcpiPacingRate: sk.skPacingRate,
+    tcpiMaxPacingRate: sk.skMaxPacingRate,
+    tcpiBytesAcked: sk.bytesAcked + 0,
+    tcpiBytesReceived: sk.bytesReceived + 0,
+    tcpiSegsOut: sk.segsOut,
+    tcpiSegsIn: sk.segsIn,
+    tcpiNotsentBytes: Math.max((sk.writeSeq - sk.sndNxt) | 0, 0),
+    tcpiMinRtt: minRtt === 0x7fffffff ? 0 : minRtt,
+    tcpiDataSegsIn: sk.dataSegsIn,
+    tcpiDataSegsOut: sk.dataSegsOut,
+    tcpiDeliveryRate: tcpComputeDeliveryRate(sk),
+    tcpiDelivered: sk.delivered,
+    tcpiDeliveredCe: sk.deliveredCe,
+    tcpiBytesSent: sk.bytesSent + 0,
+    tcpiBytesRetrans: sk.bytesRetrans + 0,
+    tcpiDsackDups: sk.dsackDups,
+    tcpiReordSeen: sk.reordSeen,
+    tcpiRcvOoopack: sk.rcvOoopack,
+    tcpiSndWnd: sk.sndWnd,
+    tcpiRcvWnd: tcpReceiveWindow(sk),
+  };
+  if (listens) tcpInfoListener(sk, info);
+  return info;
+}
