@@ -5,7 +5,7 @@ import { houseRules } from './scripts/house-rules.mjs';
 import { layers } from './scripts/layers.mjs';
 
 const sources = 'packages/*/src/**/*.ts';
-const tests = ['packages/*/src/**/*.test.ts', 'packages/*/src/**/test-*.ts', 'tests/**/*.ts'];
+const tests = ['packages/*/src/**/*.test.ts', 'packages/*/src/**/test-*.ts', 'packages/*/src/testing/*.ts', 'tests/**/*.ts'];
 const nodeOnly = Object.entries(layers).filter(([, layer]) => layer.node).map(([name]) => `packages/${name}/src/**/*.ts`);
 
 const time = "time comes from the World (world.now, world.jiffies, timers): a run is its seed and its input, the same on every machine.";
@@ -113,7 +113,7 @@ export default tseslint.config(
     const { files, rules } = importRules(name);
     const [severity, { patterns }] = rules['no-restricted-imports'];
     return {
-      files: files.map((glob) => glob.replace('*.ts', '*.test.ts')),
+      files: files.flatMap((glob) => ['*.test.ts', 'test-*.ts', 'testing/*.ts'].map((test) => glob.replace('*.ts', test))),
       rules: { 'no-restricted-imports': [severity, { patterns: patterns.filter(({ message }) => message !== runtime) }] },
     };
   }),

@@ -28,13 +28,13 @@ function sourcesOf(pkg: Package): string[] {
   return filesBelow(`${pkg.directory}/src`, '.ts').filter((file) => !isTest(file));
 }
 
-/** Tests, and what only they use (`test-….ts`). */
+/** Tests, and what only they use (`test-….ts`, `testing/`). */
 function testsOf(pkg: Package): string[] {
   return filesBelow(`${pkg.directory}/src`, '.ts').filter(isTest);
 }
 
 function isTest(file: string): boolean {
-  return /\.test\.ts$|\/test-[^/]*\.ts$/.test(file);
+  return /\.test\.ts$|\/test-[^/]*\.ts$|\/testing\//.test(file);
 }
 
 describe('the table of layers', () => {

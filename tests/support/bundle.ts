@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { importsOf, packageOf } from './imports.ts';
+import { importsOf } from './imports.ts';
 import { layers } from '../../scripts/layers.mjs';
 import { filesBelow, root, shown } from './workspace.ts';
 
@@ -37,9 +37,4 @@ export async function bundle(source: string, folder: string): Promise<string> {
     logLevel: 'warning',
   });
   return join(folder, 'entry.js');
-}
-
-/** The packages, of the house or not, that a bundle's sources name: for messages. */
-export function packagesOf(files: readonly string[]): string[] {
-  return [...new Set(files.flatMap(importsOf).filter((name) => !name.startsWith('.')).map(packageOf))];
 }
