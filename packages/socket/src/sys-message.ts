@@ -13,7 +13,7 @@ import { sockfdError, sockfdLookup, sockNonblock, sockRecvmsg, sockSendmsg } fro
 import { sysEnter, sysFault } from './sys-enter.ts';
 import { recvSleep, sendSleep } from './sys-io.ts';
 import type { Task } from './task.ts';
-import { MSG_DONTWAIT } from './uapi-socket.ts';
+import { MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB } from './uapi-socket.ts';
 
 /** send(2). */
 export function sysSend(task: Task, fd: number, buf: Uint8Array, flags: number, options?: SysOptions): number | Promise<number> {
@@ -81,6 +81,11 @@ function doSendmsg(task: Task, fd: number, msg: MsgHdr, flags: number, options: 
   return n;
 }
 
+/** Urgent data and the error queue are there or not: nobody sleeps for them. */
+function recvNonblock(file: File, flags: number): boolean {
+  return (flags & (MSG_OOB | MSG_ERRQUEUE)) !== 0 || sockNonblock(file, flags);
+}
+
 /** recv(2). */
 export function sysRecv(task: Task, fd: number, buf: Uint8Array, flags: number, options?: SysOptions): number | Promise<number> {
   const world = sysEnter(task, 'sys_recv');
@@ -116,7 +121,7 @@ function doRecvfrom(
   iocbInitBuf(iocb, buf, buf.length, 0);
   const msg = iocb.kiMsg;
   msg.msgName = addr;
-  const noblock = sockNonblock(file, flags);
+  const noblock = recvNonblock(file, flags);
   const n = sockRecvmsg(sock, msg, buf.length, noblock ? flags | MSG_DONTWAIT : flags);
   if (n === -EAGAIN && !noblock) return recvSleep(task, fd, file, iocb, msg, buf.length, flags, options);
   iocbPut(task, iocb);
@@ -147,7 +152,7 @@ function doRecvmsg(task: Task, fd: number, msg: MsgHdr, flags: number, options: 
   const file = sock.file as File;
   msg.msgFlags = 0;
   if (msg.msgControl !== null) msg.msgControl.length = 0;
-  const noblock = sockNonblock(file, flags);
+  const noblock = recvNonblock(file, flags);
   const n = sockRecvmsg(sock, msg, size, noblock ? flags | MSG_DONTWAIT : flags);
   if (n === -EAGAIN && !noblock) return recvSleep(task, fd, file, null, msg, size, flags, options);
   return n;
