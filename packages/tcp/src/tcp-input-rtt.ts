@@ -1,0 +1,200 @@
+/*
+ * Round-trip time and the retransmission timeout.
+ *
+ * Order of calls: tcpCleanRtxQueue → tcpAckUpdateRtt → tcpUpdateRttMin, tcpRttEstimator, tcpSetRto;
+ * tcpSynackRttMeas at the end of a passive handshake. Times in µs; srttUs is 8 times, mdevUs 4 times the value.
+ * Read first: RFC 6298 (with Karn's rule in §3), RFC 7323 §4.
+ */
+import { HZ, jiffiesToUsecs, usecsToJiffies } from '@stack/kernel';
+import type { TcpSacktagState } from './tcp-ack-state.ts';
+import { tcpClockMs, tcpMstampRefresh, tcpStampUsDelta } from './tcp-clock.ts';
+import { FLAG_ACKED, FLAG_ACK_MAYBE_DELAYED, FLAG_SYN_ACKED, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp-consts.ts';
+import type { TcpRequestSock } from './tcp-request-sock.ts';
+import { after } from './tcp-skb-cb.ts';
+import type { TcpSock } from './tcp-sock.ts';
+
+/** "No minimum yet". */
+export const TCP_RTT_MIN_NONE = 0x7fffffff;
+
+/** Least RTO of the socket, jiffies. */
+export function tcpRtoMin(sk: TcpSock): number {
+  return sk.icskRtoMin !== 0 ? sk.icskRtoMin : TCP_RTO_MIN;
+}
+
+/** Least RTO of the socket, µs. */
+export function tcpRtoMinUs(sk: TcpSock): number {
+  return jiffiesToUsecs(tcpRtoMin(sk));
+}
+
+/** Greatest RTO of the socket, jiffies. */
+export function tcpRtoMax(sk: TcpSock): number {
+  return sk.icskRtoMax !== 0 ? sk.icskRtoMax : TCP_RTO_MAX;
+}
+
+/**
+ * RFC 6298 §2: SRTT and RTTVAR from one measurement.
+ * As Linux: the variance follows a falling RTT slowly (1/32), is the largest of the last round trip, decays once a
+ * round trip, and is never less than the minimum RTO.
+ */
+export function tcpRttEstimator(sk: TcpSock, mrttUs: number): void {
+  let srtt = sk.srttUs;
+  if (srtt === 0) {
+    srtt = mrttUs << 3;
+    sk.mdevUs = mrttUs << 1;
+    sk.rttvarUs = Math.max(sk.mdevUs, tcpRtoMinUs(sk));
+    sk.mdevMaxUs = sk.rttvarUs;
+    sk.rttSeq = sk.sndNxt;
+  } else {
+    let m = mrttUs - (srtt >> 3);
+    srtt += m;
+    if (m < 0) {
+      m = -m - (sk.mdevUs >> 2);
+      if (m > 0) m >>= 3;
+    } else {
+      m -= sk.mdevUs >> 2;
+    }
+    sk.mdevUs += m;
+    if (sk.mdevUs > sk.mdevMaxUs) {
+      sk.mdevMaxUs = sk.mdevUs;
+      if (sk.mdevMaxUs > sk.rttvarUs) sk.rttvarUs = sk.mdevMaxUs;
+    }
+    if (after(sk.sndUna, sk.rttSeq)) {
+      if (sk.mdevMaxUs < sk.rttvarUs) sk.rttvarUs -= (sk.rttvarUs - sk.mdevMaxUs) >> 2;
+      sk.rttSeq = sk.sndNxt;
+      sk.mdevMaxUs = tcpRtoMinUs(sk);
+    }
+  }
+  sk.srttUs = srtt > 1 ? srtt : 1;
+}
+
+/** RTO = SRTT + 4 · RTTVAR (RFC 6298 §2.3), in jiffies, bounded. */
+export function tcpSetRto(sk: TcpSock): void {
+  const rto = usecsToJiffies((sk.srttUs >> 3) + sk.rttvarUs);
+  const max = tcpRtoMax(sk);
+  sk.icskRto = rto > max ? max : rto;
+}
+
+/** Rate at which fq or the engine would pace: twice the window per RTT in slow start, 1.2 times later; bytes/s. */
+export function tcpUpdatePacingRate(sk: TcpSock): void {
+  const tcp = sk.skNet.tcp;
+  const slow = sk.sndCwnd < sk.sndSsthresh >> 1;
+  const ratio = slow ? tcp.sysctlTcpPacingSsRatio : tcp.sysctlTcpPacingCaRatio;
+  const packets = Math.max(sk.sndCwnd, sk.packetsOut);
+  let rate = (sk.mssCache * 8_000_000 * ratio * packets) / 100;
+  if (sk.srttUs !== 0) rate /= sk.srttUs;
+  sk.skPacingRate = Math.min(Math.floor(rate), sk.skMaxPacingRate);
+}
+
+// --- Windowed minimum (lib/win_minmax) ------------------------------------------------------------------------
+
+/** Least RTT of the last net.ipv4.tcp_min_rtt_wlen seconds, µs; TCP_RTT_MIN_NONE before the first. */
+export function tcpMinRtt(sk: TcpSock): number {
+  return sk.rttMinV0;
+}
+
+/** Starts the windowed minimum over with one sample. */
+export function tcpRttMinReset(sk: TcpSock, now: number, rttUs: number): void {
+  sk.rttMinV0 = rttUs;
+  sk.rttMinV1 = rttUs;
+  sk.rttMinV2 = rttUs;
+  sk.rttMinT0 = now;
+  sk.rttMinT1 = now;
+  sk.rttMinT2 = now;
+}
+
+/** The best sample has aged: the second and third best move up; and each quarter and half of the window has its own. */
+function minmaxSubwinUpdate(sk: TcpSock, win: number, now: number, rttUs: number): void {
+  const age = (now - sk.rttMinT0) | 0;
+  if (age > win) {
+    minmaxShift(sk, now, rttUs);
+    if (((now - sk.rttMinT0) | 0) > win) minmaxShift(sk, now, rttUs);
+  } else if (sk.rttMinT1 === sk.rttMinT0 && age > win >> 2) {
+    sk.rttMinV1 = rttUs;
+    sk.rttMinT1 = now;
+    sk.rttMinV2 = rttUs;
+    sk.rttMinT2 = now;
+  } else if (sk.rttMinT2 === sk.rttMinT1 && age > win >> 1) {
+    sk.rttMinV2 = rttUs;
+    sk.rttMinT2 = now;
+  }
+}
+
+function minmaxShift(sk: TcpSock, now: number, rttUs: number): void {
+  sk.rttMinV0 = sk.rttMinV1;
+  sk.rttMinT0 = sk.rttMinT1;
+  sk.rttMinV1 = sk.rttMinV2;
+  sk.rttMinT1 = sk.rttMinT2;
+  sk.rttMinV2 = rttUs;
+  sk.rttMinT2 = now;
+}
+
+/** Takes one RTT into the windowed minimum. */
+export function tcpUpdateRttMin(sk: TcpSock, rtt: number, flag: number): void {
+  if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt > sk.rttMinV0) return;
+  const now = sk.skNet.world.jiffies;
+  const win = sk.skNet.tcp.sysctlTcpMinRttWlen * HZ;
+  const rttUs = rtt !== 0 ? rtt : jiffiesToUsecs(1);
+  if (rttUs <= sk.rttMinV0 || ((now - sk.rttMinT2) | 0) > win) {
+    tcpRttMinReset(sk, now, rttUs);
+    return;
+  }
+  if (rttUs <= sk.rttMinV1) {
+    sk.rttMinV1 = rttUs;
+    sk.rttMinT1 = now;
+    sk.rttMinV2 = rttUs;
+    sk.rttMinT2 = now;
+  } else if (rttUs <= sk.rttMinV2) {
+    sk.rttMinV2 = rttUs;
+    sk.rttMinT2 = now;
+  }
+  minmaxSubwinUpdate(sk, win, now, rttUs);
+}
+
+// --- Measurements ---------------------------------------------------------------------------------------------
+
+/** RTT in µs by the echoed timestamp (RFC 7323 §4.1), at least 1 ms; -1 if it makes no sense. */
+export function tcpRttTsoptUs(sk: TcpSock): number {
+  const delta = (tcpClockMs(sk.skNet) - sk.rxOpt.rcvTsecr) | 0;
+  if (delta < 0 || delta >= 0x7fffffff / 1000) return -1;
+  return (delta === 0 ? 1 : delta) * 1000;
+}
+
+/**
+ * An ACK took segments off the queue: its RTT enters the estimators.
+ * @param seqRttUs RTT of the first segment that was cumulatively acknowledged and sent once, -1 if there is none (Karn)
+ * @param sackRttUs the same for SACKed segments @param caRttUs RTT of the last one, for congestion control
+ * @returns whether there was a measurement
+ */
+export function tcpAckUpdateRtt(
+  sk: TcpSock, st: TcpSacktagState, flag: number, seqRttUs: number, sackRttUs: number, caRttUs: number,
+): boolean {
+  let seqRtt = seqRttUs < 0 ? sackRttUs : seqRttUs;
+  let caRtt = caRttUs;
+  // RFC 7323 §4.1: only a segment that acknowledges new data measures.
+  if (seqRtt < 0 && sk.rxOpt.sawTstamp && sk.rxOpt.rcvTsecr !== 0 && (flag & FLAG_ACKED) !== 0) {
+    seqRtt = tcpRttTsoptUs(sk);
+    caRtt = seqRtt;
+  }
+  st.rate.rttUs = caRtt;
+  if (seqRtt < 0) return false;
+  tcpUpdateRttMin(sk, caRtt, flag);
+  tcpRttEstimator(sk, seqRtt);
+  tcpSetRto(sk);
+  // RFC 6298 §5.7: a new measurement ends the backoff.
+  sk.icskBackoff = 0;
+  return true;
+}
+
+/**
+ * The RTT of a passive handshake, unless the SYN-ACK was sent twice, or never noted (SYN cookie): then by timestamps.
+ * @param req the request, if it is still known
+ */
+export function tcpSynackRttMeas(sk: TcpSock, req: TcpRequestSock | null): void {
+  const st = sk.skNet.tcp.sacktagState;
+  let rtt = -1;
+  if (req !== null && req.numRetrans === 0 && req.sntSynack !== 0) {
+    tcpMstampRefresh(sk);
+    rtt = tcpStampUsDelta(sk.tcpMstamp, req.sntSynack);
+  }
+  tcpAckUpdateRtt(sk, st, FLAG_SYN_ACKED, rtt, -1, rtt);
+}

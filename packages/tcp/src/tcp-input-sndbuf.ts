@@ -1,0 +1,40 @@
+/*
+ * The send buffer grows with the congestion window, and its room is announced.
+ *
+ * Order of calls: tcpDataSndCheck → tcpCheckSpace → tcpNewSpace → tcpSndbufExpand.
+ */
+import { waitqueueActive } from '@stack/kernel';
+import { SKB_OVERHEAD } from '@stack/skbuff';
+import { SOCK_SNDBUF_LOCK, skUnderMemoryPressure } from '@stack/socket';
+import { MAX_TCP_HEADER, TCP_INIT_CWND } from './tcp-consts.ts';
+import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
+import type { TcpSock } from './tcp-sock.ts';
+
+/** Room for two congestion windows: one in flight, one to be retransmitted or written meanwhile. */
+export function tcpSndbufExpand(sk: TcpSock): void {
+  const perMss = Math.max(sk.rxOpt.mssClamp, sk.mssCache) + MAX_TCP_HEADER;
+  const size = (1 << (32 - Math.clz32(perMss - 1))) + SKB_OVERHEAD;
+  const segs = Math.max(TCP_INIT_CWND, sk.sndCwnd, sk.reordering + 1);
+  const expand = sk.icskCaOps.sndbufExpand;
+  const sndmem = (expand !== null ? expand(sk) : 2) * segs * size;
+  if (sk.skSndbuf < sndmem) sk.skSndbuf = Math.min(sndmem, sk.skNet.tcp.mem.sysctlWmem[2]!);
+}
+
+function tcpShouldExpandSndbuf(sk: TcpSock): boolean {
+  if ((sk.skUserlocks & SOCK_SNDBUF_LOCK) !== 0 || skUnderMemoryPressure(sk)) return false;
+  const mem = sk.skNet.tcp.mem;
+  if (mem.memoryAllocated >> 12 >= mem.sysctlMem[0]!) return false;
+  // A window that is full would not be fuller with more data.
+  return tcpPacketsInFlight(sk) < sk.sndCwnd;
+}
+
+/** If somebody waits for the sock: is there room in the send buffer now? */
+export function tcpCheckSpace(sk: TcpSock): void {
+  const wq = sk.skWq;
+  if (wq === null || !waitqueueActive(wq)) return;
+  if (tcpShouldExpandSndbuf(sk)) {
+    tcpSndbufExpand(sk);
+    sk.sndCwndStamp = sk.skNet.world.jiffies;
+  }
+  sk.skWriteSpace(sk);
+}

@@ -1,0 +1,131 @@
+/*
+ * RACK: loss is told by time. A segment is lost if one that was sent later has been delivered, and the reordering window
+ * has passed since.
+ *
+ * Order of calls: tcpRackAdvance (each delivery) → tcpRackUpdateReoWnd → tcpRackMarkLost → tcpRackDetectLoss;
+ * tcpRackReoTimeout from the timer. Times in µs.
+ * Read first: RFC 8985 §6.
+ */
+import { usecsToJiffies } from '@stack/kernel';
+import { ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS } from '@stack/inet-sock';
+import type { SkBuff } from '@stack/skbuff';
+import type { RateSample } from './tcp-ack-state.ts';
+import { tcpStampUsDelta } from './tcp-clock.ts';
+import {
+  TCP_RACK_LOSS_DETECTION, TCP_RACK_NO_DUPTHRESH, TCP_RACK_STATIC_REO_WND, TCP_TIMEOUT_MIN_US,
+} from './tcp-consts.ts';
+import { tcpEnterRecovery } from './tcp-input-recovery.ts';
+import { tcpCwndReduction } from './tcp-input-cwnd.ts';
+import { tcpMarkSkbLost } from './tcp-input-loss.ts';
+import { tcpMinRtt } from './tcp-input-rtt.ts';
+import { tcpXmitRetransmitQueue } from './tcp-output-retransmit.ts';
+import { tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
+import { tcpSkbSentAfter } from './tcp-rate.ts';
+import { tcpPacketsInFlight, tcpTsortedDel } from './tcp-rtx-queue.ts';
+import {
+  TCPCB_LOST, TCPCB_RETRANS, TCPCB_SACKED_RETRANS, before, tcbEndSeq, tcbSacked, tcpSkbTimestampUs,
+} from './tcp-skb-cb.ts';
+import { TCP_CA_Recovery } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
+
+/** Recoveries without a DSACK after which the reordering window shrinks again. */
+export const TCP_RACK_RECOVERY_THRESH = 16;
+
+/** Does RACK find the losses of this socket? (Otherwise RFC 6675's count of SACKs.) */
+export function tcpIsRack(sk: TcpSock): boolean {
+  return (sk.skNet.tcp.sysctlTcpRecovery & TCP_RACK_LOSS_DETECTION) !== 0;
+}
+
+/** RFC 8985 §6.2 step 4: how long a segment may be overtaken before it counts as lost, µs. */
+function tcpRackReoWnd(sk: TcpSock): number {
+  if (sk.reordSeen === 0) {
+    // No reordering was ever seen: be quick once in recovery, or with as many duplicates as start one.
+    if (sk.icskCaState >= TCP_CA_Recovery) return 0;
+    if (sk.sackedOut >= sk.reordering && (sk.skNet.tcp.sysctlTcpRecovery & TCP_RACK_NO_DUPTHRESH) === 0) return 0;
+  }
+  return Math.min((tcpMinRtt(sk) >> 2) * sk.rackReoWndSteps, sk.srttUs >> 3);
+}
+
+/** µs until skb counts as lost, 0 or less: it does. */
+export function tcpRackSkbTimeout(sk: TcpSock, skb: SkBuff, reoWnd: number): number {
+  return sk.rackRttUs + reoWnd - tcpStampUsDelta(sk.tcpMstamp, tcpSkbTimestampUs(skb));
+}
+
+/** Step 5: marks what is lost. @returns µs until the next one may be, 0 if nothing waits */
+function tcpRackDetectLoss(sk: TcpSock): number {
+  const reoWnd = tcpRackReoWnd(sk);
+  let reoTimeout = 0;
+  let next: SkBuff | null;
+  for (let skb = sk.tsortedFirst; skb !== null; skb = next) {
+    next = skb.right;
+    const sacked = tcbSacked(skb);
+    if ((sacked & TCPCB_LOST) !== 0 && (sacked & TCPCB_SACKED_RETRANS) === 0) continue;
+    if (!tcpSkbSentAfter(sk.rackMstamp, tcpSkbTimestampUs(skb), sk.rackEndSeq, tcbEndSeq(skb))) break;
+    const remaining = tcpRackSkbTimeout(sk, skb, reoWnd);
+    if (remaining <= 0) {
+      tcpMarkSkbLost(sk, skb);
+      tcpTsortedDel(sk, skb);
+    } else if (remaining > reoTimeout) {
+      reoTimeout = remaining;
+    }
+  }
+  return reoTimeout;
+}
+
+/** Marks the losses that this ACK makes evident; arms the reordering timer for the rest. @returns whether it armed it */
+export function tcpRackMarkLost(sk: TcpSock): boolean {
+  if (!sk.rackAdvanced) return false;
+  sk.rackAdvanced = false;
+  const timeout = tcpRackDetectLoss(sk);
+  if (timeout === 0) return false;
+  tcpResetXmitTimer(sk, ICSK_TIME_REO_TIMEOUT, usecsToJiffies(timeout + TCP_TIMEOUT_MIN_US));
+  return true;
+}
+
+/** Steps 1 and 2: a segment sent at xmitTime was delivered. @param sacked its TCPCB_* marks */
+export function tcpRackAdvance(sk: TcpSock, sacked: number, endSeq: number, xmitTime: number): void {
+  const rtt = tcpStampUsDelta(sk.tcpMstamp, xmitTime);
+  // Faster than any round trip: it was an earlier transmission of the segment that was delivered.
+  if (rtt < tcpMinRtt(sk) && (sacked & TCPCB_RETRANS) !== 0) return;
+  sk.rackAdvanced = true;
+  sk.rackRttUs = rtt;
+  if (tcpSkbSentAfter(xmitTime, sk.rackMstamp, endSeq, sk.rackEndSeq)) {
+    sk.rackMstamp = xmitTime;
+    sk.rackEndSeq = endSeq;
+  }
+}
+
+/** A new flight begins when nothing was out: what RACK knew of the last one says nothing of this. */
+export function tcpRackRestart(sk: TcpSock, xmitTime: number, seq: number): void {
+  sk.rackMstamp = xmitTime;
+  sk.rackEndSeq = seq;
+}
+
+/** The reordering timer fired: what was waited for is lost. */
+export function tcpRackReoTimeout(sk: TcpSock): void {
+  const priorInFlight = tcpPacketsInFlight(sk);
+  const lost = sk.lost;
+  tcpRackDetectLoss(sk);
+  if (priorInFlight !== tcpPacketsInFlight(sk)) {
+    if (sk.icskCaState !== TCP_CA_Recovery) {
+      tcpEnterRecovery(sk, false);
+      if (sk.icskCaOps.congControl === null) tcpCwndReduction(sk, 1, (sk.lost - lost) | 0, 0);
+    }
+    tcpXmitRetransmitQueue(sk);
+  }
+  if (sk.icskPending !== ICSK_TIME_RETRANS) tcpRearmRto(sk);
+}
+
+/** Step 4: DSACKs widen the reordering window, one step a round trip at most; it falls back after 16 recoveries. */
+export function tcpRackUpdateReoWnd(sk: TcpSock, rs: RateSample): void {
+  if ((sk.skNet.tcp.sysctlTcpRecovery & TCP_RACK_STATIC_REO_WND) !== 0 || rs.priorDelivered === 0) return;
+  if (before(rs.priorDelivered, sk.rackLastDelivered)) sk.rackDsackSeen = false;
+  if (sk.rackDsackSeen) {
+    sk.rackReoWndSteps = Math.min(255, sk.rackReoWndSteps + 1);
+    sk.rackDsackSeen = false;
+    sk.rackLastDelivered = sk.delivered;
+    sk.rackReoWndPersist = TCP_RACK_RECOVERY_THRESH;
+  } else if (sk.rackReoWndPersist === 0) {
+    sk.rackReoWndSteps = 1;
+  }
+}
