@@ -2,8 +2,8 @@
 
 /** @param {import('knip').ReporterOptions} options */
 export default function withoutConstants(options) {
-  for (const issues of [options.issues.exports, options.issues.nsExports].flatMap((byFile) => Object.values(byFile))) {
-    for (const name of Object.keys(issues)) if (/^[A-Z][A-Z0-9_]*$/.test(name)) delete issues[name];
+  for (const issues of Object.values(options.issues.exports)) {
+    for (const name of Object.keys(issues)) if (/^(\w+\.)?[A-Z][A-Z0-9_]*$/.test(name)) delete issues[name];
   }
   return options;
 }
