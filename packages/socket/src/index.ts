@@ -43,8 +43,8 @@ export {
   sockRcvlowat, sockRcvtimeo, sockSndtimeo, sockTimeoIsInfinite, sockWmalloc,
 } from './sock.ts';
 export {
-  __skMemReclaim, __skMemSchedule, skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, skHasAccount, SK_MEM_QUANTUM,
-  SK_MEM_RECV, SK_MEM_SEND, skMemCharge, skMemPages, skMemReclaim, skMemUncharge, skRmemSchedule, skSetRcvbuf, skSetSndbuf,
+  __skMemReclaim, skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, skHasAccount, SK_MEM_QUANTUM,
+  SK_MEM_RECV, SK_MEM_SEND, skMemCharge, skMemPages, skMemReclaim, skMemSchedule, skMemUncharge, skRmemSchedule, skSetRcvbuf, skSetSndbuf,
   skSocketsAllocatedDec, skSocketsAllocatedInc, skStreamModerateSndbuf, skUnderMemoryPressure, skWmemFreeSkb, skWmemSchedule,
   SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sockRfree, sockWfree, sockWriteable, sockWspace,
 } from './sock-mem.ts';
@@ -72,7 +72,7 @@ export {
 } from './socket.ts';
 export { skIoctl } from './ioctl.ts';
 export { datagramPoll, skbFreeDatagram, skbKillDatagram, skbRecvDatagram } from './datagram.ts';
-export { __sockCmsgSend, putCmsg, SockcmCookie, sockcmInit, sockRecvCmsgs, sockRecvTimestamp, sockStampSkb } from './scm.ts';
+export { __sockCmsgSend, putCmsg, sockCmsgSend, SockcmCookie, sockcmInit, sockRecvCmsgs, sockRecvTimestamp, sockStampSkb } from './scm.ts';
 export {
   skbExterr, skbSetExterr, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_NONE, SO_EE_ORIGIN_TIMESTAMPING,
   SO_EE_ORIGIN_ZEROCOPY, sockDequeueErrSkb, SockExtendedErr, sockQueueErrSkb,

@@ -64,7 +64,16 @@ export function sockcmInit(cookie: SockcmCookie, sk: Sock): void {
   cookie.priority = sk.skPriority;
 }
 
-/** Takes one control message at SOL_SOCKET. 0, or -EINVAL for what cannot be sent. */
+/** Takes all control messages at SOL_SOCKET of a message to be sent. 0, or -EINVAL. */
+export function sockCmsgSend(msg: MsgHdr, cookie: SockcmCookie): number {
+  for (const cmsg of msg.msgControl ?? []) {
+    const err = cmsg.cmsgLevel === SOL_SOCKET ? __sockCmsgSend(cmsg, cookie) : 0;
+    if (err < 0) return err;
+  }
+  return 0;
+}
+
+/** Takes one control message, which is at SOL_SOCKET. 0, or -EINVAL for what cannot be sent. */
 export function __sockCmsgSend(cmsg: Cmsg, cookie: SockcmCookie): number {
   if (typeof cmsg.cmsgData !== 'number') return -EINVAL;
   if (cmsg.cmsgType === SO_MARK) cookie.mark = cmsg.cmsgData;

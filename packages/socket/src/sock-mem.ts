@@ -93,12 +93,10 @@ const SK_RECLAIM_CHUNK = 1 << 20;
 export function __skMemReclaim(sk: Sock, amount: number): void {
   const mem = skMem(sk);
   if (mem === null) return;
-  const bytes = amount & ~(SK_MEM_QUANTUM - 1);
-  sk.skForwardAlloc -= bytes;
-  mem.memoryAllocated -= bytes;
-  if (mem.memoryPressure && mem.memoryAllocated >> SK_MEM_QUANTUM_SHIFT < (mem.sysctlMem[0] as number)) {
-    mem.memoryPressure = false;
-  }
+  const quanta = amount >> SK_MEM_QUANTUM_SHIFT;
+  sk.skForwardAlloc -= quanta << SK_MEM_QUANTUM_SHIFT;
+  mem.memoryAllocated -= quanta;
+  if (mem.memoryPressure && mem.memoryAllocated < (mem.sysctlMem[0] as number)) mem.memoryPressure = false;
 }
 
 /** Returns every whole quantum that the sock does not use. */
@@ -108,7 +106,7 @@ export function skMemReclaim(sk: Sock): void {
 
 /** May the sock have the quanta that were just added to the account (net/core/sock.c, __sk_mem_raise_allocated)? */
 function skMemAllowed(sk: Sock, mem: ProtoMem, kind: number): boolean {
-  const allocated = mem.memoryAllocated >> SK_MEM_QUANTUM_SHIFT;
+  const allocated = mem.memoryAllocated;
   if (allocated <= (mem.sysctlMem[0] as number)) {
     mem.memoryPressure = false;
     return true;
@@ -126,43 +124,47 @@ function skMemAllowed(sk: Sock, mem: ProtoMem, kind: number): boolean {
   return (mem.sysctlMem[2] as number) > mem.socketsAllocated * own;
 }
 
-/** Takes quanta for `size` bytes of `kind` from the protocol's account. False if it must not have them. */
-export function __skMemSchedule(sk: Sock, size: number, kind: number): boolean {
+/** May the sock use `size` more bytes of `kind` (SK_MEM_…)? Takes quanta from the protocol's account if it has too few. */
+export function skMemSchedule(sk: Sock, size: number, kind: number): boolean {
+  if (!skHasAccount(sk) || size <= sk.skForwardAlloc) return true;
+  return skMemRaise(sk, size - sk.skForwardAlloc, kind);
+}
+
+/** Takes quanta for `size` bytes from the protocol's account. False if it must not have them. */
+function skMemRaise(sk: Sock, size: number, kind: number): boolean {
   const mem = skMem(sk);
   if (mem === null) return true;
-  const bytes = skMemPages(size) << SK_MEM_QUANTUM_SHIFT;
-  sk.skForwardAlloc += bytes;
-  mem.memoryAllocated += bytes;
+  const quanta = skMemPages(size);
+  sk.skForwardAlloc += quanta << SK_MEM_QUANTUM_SHIFT;
+  mem.memoryAllocated += quanta;
   if (skMemAllowed(sk, mem, kind)) return true;
   if (kind === SK_MEM_SEND && sockFlag(sk, SOCK_USE_WRITE_QUEUE)) {
     skStreamModerateSndbuf(sk);
     // A stream whose queue is already over its limit may finish what it has begun: it will be throttled.
     if (sk.skWmemQueued + size >= sk.skSndbuf) return true;
   }
-  sk.skForwardAlloc -= bytes;
-  mem.memoryAllocated -= bytes;
+  sk.skForwardAlloc -= quanta << SK_MEM_QUANTUM_SHIFT;
+  mem.memoryAllocated -= quanta;
   return false;
 }
 
 /** May `size` more bytes be queued for sending? */
 export function skWmemSchedule(sk: Sock, size: number): boolean {
-  if (!skHasAccount(sk) || size <= sk.skForwardAlloc) return true;
-  return __skMemSchedule(sk, size - sk.skForwardAlloc, SK_MEM_SEND);
+  return skMemSchedule(sk, size, SK_MEM_SEND);
 }
 
 /** May `skb`, of `size` bytes, be queued for the reader? */
 export function skRmemSchedule(sk: Sock, _skb: SkBuff, size: number): boolean {
-  if (!skHasAccount(sk) || size <= sk.skForwardAlloc) return true;
-  return __skMemSchedule(sk, size - sk.skForwardAlloc, SK_MEM_RECV);
+  return skMemSchedule(sk, size, SK_MEM_RECV);
 }
 
 /** Takes the room without asking: for what must be sent to make progress (a FIN). */
 export function skForcedMemSchedule(sk: Sock, size: number): void {
   const mem = skMem(sk);
   if (mem === null || size <= sk.skForwardAlloc) return;
-  const bytes = skMemPages(size - sk.skForwardAlloc) << SK_MEM_QUANTUM_SHIFT;
-  sk.skForwardAlloc += bytes;
-  mem.memoryAllocated += bytes;
+  const quanta = skMemPages(size - sk.skForwardAlloc);
+  sk.skForwardAlloc += quanta << SK_MEM_QUANTUM_SHIFT;
+  mem.memoryAllocated += quanta;
 }
 
 /** Is the protocol short of memory? */

@@ -66,7 +66,7 @@ export const SK_PACING_UNLIMITED = 0x7fffffff;
 
 /** What the sockets of one protocol in one Net may use together (proto.memory_allocated, sysctl_tcp_mem …). */
 export class ProtoMem {
-  /** Bytes that socks have taken, a multiple of SK_MEM_QUANTUM. */
+  /** Quanta (of SK_MEM_QUANTUM bytes) that socks have taken. */
   memoryAllocated: number;
   memoryPressure: boolean;
   socketsAllocated: number;

@@ -188,7 +188,7 @@ export function tcpClampWindow(sk: TcpSock): void {
   sk.icskAckQuick = 0;
   if (
     sk.skRcvbuf < rmem2 && (sk.skUserlocks & SOCK_RCVBUF_LOCK) === 0 && !skUnderMemoryPressure(sk) &&
-    mem.memoryAllocated >> 12 < mem.sysctlMem[0]!
+    mem.memoryAllocated < mem.sysctlMem[0]!
   ) {
     sk.skRcvbuf = Math.min(sk.skRmemAlloc, rmem2);
   }

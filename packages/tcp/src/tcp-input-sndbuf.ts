@@ -23,7 +23,7 @@ export function tcpSndbufExpand(sk: TcpSock): void {
 function tcpShouldExpandSndbuf(sk: TcpSock): boolean {
   if ((sk.skUserlocks & SOCK_SNDBUF_LOCK) !== 0 || skUnderMemoryPressure(sk)) return false;
   const mem = sk.skNet.tcp.mem;
-  if (mem.memoryAllocated >> 12 >= mem.sysctlMem[0]!) return false;
+  if (mem.memoryAllocated >= mem.sysctlMem[0]!) return false;
   // A window that is full would not be fuller with more data.
   return tcpPacketsInFlight(sk) < sk.sndCwnd;
 }

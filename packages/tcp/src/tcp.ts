@@ -294,7 +294,7 @@ function tcpTooManyOrphans(sk: TcpSock, shift: number): boolean {
 
 function tcpOutOfMemory(sk: TcpSock): boolean {
   const mem = sk.skNet.tcp.mem;
-  return sk.skWmemQueued > (mem.sysctlWmem[0] ?? 0) && mem.memoryAllocated / 4096 > (mem.sysctlMem[2] ?? 0);
+  return sk.skWmemQueued > (mem.sysctlWmem[0] ?? 0) && mem.memoryAllocated > (mem.sysctlMem[2] ?? 0);
 }
 
 /** Whether an orphan must go because there are too many, or memory is short. `shift` counts against one that behaves badly. */

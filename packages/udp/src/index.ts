@@ -13,7 +13,7 @@ export {
 
 /* What an instance for a carrier is made of */
 export { inetRcvSaddrEqual, udpEhashfn, udpLibGetPort, udpLibRehash, udpLibUnhash, udpPortChain } from './udp-table.ts';
-export { __udpLibLookup, udpIsMcastSock } from './udp-lookup.ts';
+export { udp4LibLookup, udpIsMcastSock } from './udp-lookup.ts';
 export {
   __udpQueueRcvSkb, udpDestructSock, udpInitSock, udpIoctl, udpLibClose, udpMem, udpPending,
 } from './udp-queue.ts';

@@ -12,7 +12,7 @@ import {
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_ESTABLISHED } from '@stack/socket';
 import { UDP_DEST, UDP_HLEN, UDP_SOURCE } from './udp-hdr.ts';
-import { __udpLibLookup } from './udp-lookup.ts';
+import { udp4LibLookup } from './udp-lookup.ts';
 import type { UdpSock } from './udp-sock.ts';
 
 /** InetProtocol.errHandler: skb (lent) has its data at the quoted IP header. 0, or -ENOENT if no sock sent it. */
@@ -22,7 +22,7 @@ export function udpErr(skb: SkBuff, info: number): number {
   const hlen = (view.getUint8(ip) & 0x0f) << 2;
   const at = ip + hlen;
   const dport = view.getUint16(at + UDP_DEST);
-  const sk = __udpLibLookup(
+  const sk = udp4LibLookup(
     net.udp.table, view.getInt32(ip + IPH_DADDR), dport, view.getInt32(ip + IPH_SADDR), view.getUint16(at + UDP_SOURCE), skb.skbIif,
   );
   if (sk === null) {

@@ -1,5 +1,5 @@
 /*
- * Who gets a datagram (__udp4_lib_lookup of net/ipv4/udp.c): the sock that is connected to exactly this four-tuple, else
+ * Who gets a datagram (udp4_lib_lookup of net/ipv4/udp.c): the sock that is connected to exactly this four-tuple, else
  * the one on the port that fits best. Of several with SO_REUSEPORT that fit equally well one is chosen by the four-tuple,
  * so that a flow stays with its sock.
  */
@@ -49,7 +49,7 @@ function udpLookupConnected(
  * The sock for a datagram from saddr:sport to daddr:hnum that came in on interface `dif` (0: unknown), or null. No
  * reference is taken.
  */
-export function __udpLibLookup(
+export function udp4LibLookup(
   table: UdpTable, saddr: number, sport: number, daddr: number, hnum: number, dif: number,
 ): UdpSock | null {
   if (table.count4 !== 0) {

@@ -18,7 +18,7 @@ import {
 import type { SkBuff } from '@stack/skbuff';
 import { IPPROTO_UDP } from '@stack/socket';
 import { UDP_HLEN, udpCheck, udpDest, udpLen, udpSource } from './udp-hdr.ts';
-import { __udpLibLookup, udpIsMcastSock } from './udp-lookup.ts';
+import { udp4LibLookup, udpIsMcastSock } from './udp-lookup.ts';
 import { UDP_MIB_CSUMERRORS, UDP_MIB_IGNOREDMULTI, UDP_MIB_INERRORS, UDP_MIB_NOPORTS } from './udp-mib.ts';
 import { __udpQueueRcvSkb } from './udp-queue.ts';
 import type { UdpSock } from './udp-sock.ts';
@@ -43,7 +43,7 @@ export function udpRcv(skb: SkBuff): number {
   udp4CsumInit(skb, ulen);
   const rt = skbRtable(skb);
   if (rt !== null && (rt.rtFlags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0) return udpMcastDeliver(net, skb);
-  const sk = __udpLibLookup(net.udp.table, ipHdrSaddr(skb), udpSource(skb), ipHdrDaddr(skb), udpDest(skb), skb.skbIif);
+  const sk = udp4LibLookup(net.udp.table, ipHdrSaddr(skb), udpSource(skb), ipHdrDaddr(skb), udpDest(skb), skb.skbIif);
   return sk === null ? udpNoPort(net, skb) : udpQueueRcvSkb(sk, skb);
 }
 
@@ -77,8 +77,8 @@ function udpNoPort(net: Net, skb: SkBuff): number {
   return 0;
 }
 
-/** Gives the datagram to one sock. Takes the sk_buff. */
-function udpQueueRcvSkb(sk: UdpSock, skb: SkBuff): number {
+/** Gives the datagram, header not yet pulled, to one sock: checks the checksum, and queues it. Takes the sk_buff; always 0. */
+export function udpQueueRcvSkb(sk: UdpSock, skb: SkBuff): number {
   nfReset(skb);
   if (skbChecksumComplete(skb) !== 0) return udpDrop(skb, SKB_DROP_REASON_UDP_CSUM);
   ipv4PktinfoPrepare(sk, skb);
