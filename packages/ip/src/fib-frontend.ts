@@ -12,7 +12,7 @@ import { fibLookup } from './fib-lookup.ts';
 import { fibResultPrefsrc, fibSyncCarrier, fibSyncDownDev } from './fib-semantics.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './flow.ts';
 import { inetLookupIfaddr, inetSelectAddr } from './ifaddr.ts';
-import { inDevAcceptLocal, inDevRpfilter } from './inetdevice.ts';
+import { inDevAcceptLocal, inDevRpfilter, inDevTxRedirects } from './inetdevice.ts';
 import type { InDevice } from './inetdevice.ts';
 import { ipHdrDaddr, ipHdrSaddr } from './ip-header.ts';
 import { rtCacheFlush } from './rt-cache.ts';
@@ -47,7 +47,7 @@ export function fibDevCarrier(dev: NetDevice, up: boolean): void {
 export function fibValidateSource(saddr: number, tos: number, oif: number, inDev: InDevice): number {
   const net = inDev.net;
   const rpf = inDevRpfilter(inDev);
-  if (rpf === 0 && inDev.dev.ifindex !== oif) {
+  if (rpf === 0 && (inDev.dev.ifindex !== oif || !inDevTxRedirects(inDev))) {
     if (inDevAcceptLocal(inDev)) return 0;
     return inetLookupIfaddr(net, saddr) !== null && inDev.dev !== net.netdev.loopbackDev ? -EINVAL : 0;
   }

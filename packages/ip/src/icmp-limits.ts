@@ -2,16 +2,21 @@
  * What the limits of ICMP errors remember; icmp-ratelimit.ts applies them.
  */
 
-/** One destination of errors (the kernel's inet_peer, as far as ICMP needs it). */
+/** One host that ICMP messages went to (the kernel's inet_peer, as far as ICMP needs it). */
 export class IcmpPeer {
   /** Milliseconds of credit. */
   rateTokens: number;
   /** Jiffies of the last error. */
   rateLast: number;
+  /** Redirects sent without effect, and the jiffies of the last. */
+  redirects: number;
+  redirectLast: number;
 
   constructor(now: number) {
     this.rateTokens = 0;
     this.rateLast = now;
+    this.redirects = 0;
+    this.redirectLast = now;
   }
 }
 

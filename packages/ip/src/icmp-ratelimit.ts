@@ -67,8 +67,8 @@ function peerXrlimAllow(net: Net, daddr: number, timeout: number): boolean {
   return true;
 }
 
-/** The bucket of daddr; a new one is full. */
-function icmpPeer(net: Net, daddr: number, now: number, timeout: number): IcmpPeer {
+/** What is remembered of daddr; a new bucket is full. */
+export function icmpPeer(net: Net, daddr: number, now: number, timeout: number): IcmpPeer {
   const peers = net.ipv4.icmpLimits.peers;
   const known = peers.get(daddr);
   if (known !== undefined) {

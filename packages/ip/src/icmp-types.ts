@@ -36,6 +36,12 @@ export const ICMP_PREC_VIOLATION = 14;
 export const ICMP_PREC_CUTOFF = 15;
 export const NR_ICMP_UNREACH = 15;
 
+/** Codes of ICMP_REDIRECT. */
+export const ICMP_REDIR_NET = 0;
+export const ICMP_REDIR_HOST = 1;
+export const ICMP_REDIR_NETTOS = 2;
+export const ICMP_REDIR_HOSTTOS = 3;
+
 /** Codes of ICMP_TIME_EXCEEDED. */
 export const ICMP_EXC_TTL = 0;
 export const ICMP_EXC_FRAGTIME = 1;

@@ -22,14 +22,14 @@ import { RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
 import { icmpAllocReply, icmpPushReply, icmpXmit } from './icmp-send.ts';
 import {
   ICMPH_CHECKSUM, ICMPH_CODE, ICMPH_FRAG_MTU, ICMPH_GATEWAY, ICMPH_ID, ICMPH_TYPE, ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY,
-  ICMP_EXC_FRAGTIME, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_PARAMETERPROB, ICMP_TIMESTAMP,
+  ICMP_EXC_FRAGTIME, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_PARAMETERPROB, ICMP_REDIRECT, ICMP_TIMESTAMP,
   ICMP_TIMESTAMPREPLY, ICMP_TIME_EXCEEDED, NR_ICMP_TYPES, NR_ICMP_UNREACH,
 } from './icmp-types.ts';
 import { IPH_DADDR, IPH_PROTOCOL, IPPROTO_ICMP, IPTOS_RT_MASK, IP_HDR_LEN, IP_MAX_HDR_LEN, ipHdrTos } from './ip-header.ts';
 import { inetCurrentTimestamp } from './ip-options.ts';
 import { ipOptionsEcho, ipOptionsFirstHop } from './ip-options-path.ts';
 import type { InetProtocol } from './protocol.ts';
-import { ipv4UpdatePmtu } from './ip-pmtu.ts';
+import { ipv4Redirect, ipv4UpdatePmtu } from './ip-pmtu.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from './rtable.ts';
 import type { Rtable } from './rtable.ts';
@@ -204,6 +204,7 @@ function icmpSocketDeliver(net: Net, skb: SkBuff, info: number): boolean {
 
 /** An error about an ICMP message of ours: only the path is of interest. */
 function icmpErr(skb: SkBuff, info: number): number {
+  if (icmpErrType(skb) === ICMP_REDIRECT) ipv4Redirect(skb);
   if (icmpErrType(skb) === ICMP_DEST_UNREACH && icmpErrCode(skb) === ICMP_FRAG_NEEDED) ipv4UpdatePmtu(skb, info);
   return 0;
 }

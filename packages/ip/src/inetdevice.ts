@@ -16,6 +16,7 @@ declare module '@stack/netdev' {
 /** net.ipv4.conf.<dev>.*: 0 and 1 unless said. `all` and `default` are two more of these. */
 export class Ipv4Devconf {
   acceptLocal: number;
+  acceptRedirects: number;
   acceptSourceRoute: number;
   /** 0: learn only from those we know; 1: from gratuitous ARP of strangers too. */
   arpAccept: number;
@@ -36,9 +37,15 @@ export class Ipv4Devconf {
   routeLocalnet: number;
   /** RFC 3704: 0 off, 1 strict, 2 loose. */
   rpFilter: number;
+  /** Believe redirects only to gateways of the default route; with sharedMedia it has no say. */
+  secureRedirects: number;
+  sendRedirects: number;
+  /** The link may carry subnets that we do not know of. */
+  sharedMedia: number;
 
   constructor() {
     this.acceptLocal = 0;
+    this.acceptRedirects = 1;
     this.acceptSourceRoute = 0;
     this.arpAccept = 0;
     this.arpAnnounce = 0;
@@ -54,12 +61,16 @@ export class Ipv4Devconf {
     this.promoteSecondaries = 0;
     this.routeLocalnet = 0;
     this.rpFilter = 0;
+    this.secureRedirects = 1;
+    this.sendRedirects = 1;
+    this.sharedMedia = 1;
   }
 }
 
 /** Copies every variable. */
 export function ipv4DevconfCopy(to: Ipv4Devconf, from: Ipv4Devconf): void {
   to.acceptLocal = from.acceptLocal;
+  to.acceptRedirects = from.acceptRedirects;
   to.acceptSourceRoute = from.acceptSourceRoute;
   to.arpAccept = from.arpAccept;
   to.arpAnnounce = from.arpAnnounce;
@@ -75,6 +86,9 @@ export function ipv4DevconfCopy(to: Ipv4Devconf, from: Ipv4Devconf): void {
   to.promoteSecondaries = from.promoteSecondaries;
   to.routeLocalnet = from.routeLocalnet;
   to.rpFilter = from.rpFilter;
+  to.secureRedirects = from.secureRedirects;
+  to.sendRedirects = from.sendRedirects;
+  to.sharedMedia = from.sharedMedia;
 }
 
 /** ifaFlags. */
@@ -180,6 +194,25 @@ export function inDevAcceptLocal(inDev: InDevice): boolean {
 
 export function inDevRouteLocalnet(inDev: InDevice): boolean {
   return (inDev.net.ipv4.devconfAll.routeLocalnet | inDev.cnf.routeLocalnet) !== 0;
+}
+
+export function inDevTxRedirects(inDev: InDevice): boolean {
+  return (inDev.net.ipv4.devconfAll.sendRedirects | inDev.cnf.sendRedirects) !== 0;
+}
+
+export function inDevSecRedirects(inDev: InDevice): boolean {
+  return (inDev.net.ipv4.devconfAll.secureRedirects | inDev.cnf.secureRedirects) !== 0;
+}
+
+export function inDevSharedMedia(inDev: InDevice): boolean {
+  return (inDev.net.ipv4.devconfAll.sharedMedia | inDev.cnf.sharedMedia) !== 0;
+}
+
+/** A router believes redirects only if both settings say so, a host if one does. */
+export function inDevRxRedirects(inDev: InDevice): boolean {
+  const all = inDev.net.ipv4.devconfAll.acceptRedirects;
+  const own = inDev.cnf.acceptRedirects;
+  return (inDevForward(inDev) ? all & own : all | own) !== 0;
 }
 
 export function inDevSourceRoute(inDev: InDevice): boolean {

@@ -16,11 +16,13 @@ import {
 } from './icmp-types.ts';
 import { icmpSend } from './icmp-send.ts';
 import {
-  IPOPT_F_STRICTROUTE, IPSKB_FORWARDED, IPSKB_IGNORE_DF, ipcbFlags, ipcbFragMaxSize, ipcbOptFlags, ipcbOptlen, ipcbSetFlag,
+  IPOPT_F_STRICTROUTE, IPSKB_FORWARDED, IPSKB_IGNORE_DF, ipcbFlags, ipcbFragMaxSize, ipcbOptFlags, ipcbOptlen, ipcbSetFlag, ipcbSrr,
 } from './ip-cb.ts';
 import { IP_DF, ipDecreaseTtl, ipHdrFragOff, ipHdrTos, ipHdrTtl } from './ip-header.ts';
 import { ipForwardOptions } from './ip-options-path.ts';
 import { ipDstMtuMaybeForward } from './ip-sock.ts';
+import { ipRtSendRedirect } from './route-redirect.ts';
+import { RTCF_DOREDIRECT } from './rtable.ts';
 import type { Rtable } from './rtable.ts';
 import { IPSTATS_MIB_FRAGFAILS, IPSTATS_MIB_INHDRERRORS, IPSTATS_MIB_OUTFORWDATAGRAMS } from './snmp-names.ts';
 import { rtTos2priority } from './ip-tos.ts';
@@ -67,6 +69,7 @@ export function ipForward(skb: SkBuff): number {
   }
   if (skbCow(skb, llReservedSpace(dev) + rt.headerLen) !== 0) return ipForwardDrop(skb, SKB_DROP_REASON_NOMEM);
   ipDecreaseTtl(skb);
+  if ((rt.rtFlags & RTCF_DOREDIRECT) !== 0 && ipcbSrr(skb) === 0) ipRtSendRedirect(skb, rt);
   if (net.ipv4.sysctlIpForwardUpdatePriority !== 0) skb.priority = rtTos2priority(ipHdrTos(skb));
   return nfHook(NFPROTO_IPV4, NF_INET_FORWARD, skb, skb.dev, dev, ipForwardFinish);
 }

@@ -24,6 +24,7 @@ import { ipError, ipRtBug } from './ip-error.ts';
 import { ipForward } from './ip-forward.ts';
 import { ipLocalDeliver } from './ip-input.ts';
 import { ipOutput } from './ip-output.ts';
+import { redirectWanted } from './route-redirect.ts';
 import { rtDstAlloc, rtHold, rtSetNexthop } from './route.ts';
 import { rtHash, rtInternHash } from './rt-cache.ts';
 import { RTCF_BROADCAST, RTCF_DOREDIRECT, RTCF_LOCAL, RTCF_MULTICAST } from './rtable.ts';
@@ -159,7 +160,8 @@ function mkrouteInput(skb: SkBuff, daddr: number, saddr: number, inDev: InDevice
   if (source < 0) return source;
   const sameLink = out === inDev.dev;
   if (skb.protocol !== ETH_P_IP && sameLink) return -EINVAL;
-  const rt = rtDstAlloc(out, sameLink && source === 1 && skb.protocol === ETH_P_IP ? RTCF_DOREDIRECT : 0, type);
+  const redirect = sameLink && source === 1 && redirectWanted(inDev, saddr, info.nh.gw);
+  const rt = rtDstAlloc(out, redirect ? RTCF_DOREDIRECT : 0, type);
   rt.rtIsInput = true;
   rt.rtIif = inDev.dev.ifindex;
   rt.rtDst = daddr;

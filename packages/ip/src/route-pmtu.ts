@@ -1,5 +1,6 @@
 /*
- * What the network says of the MTU of a path (RFC 1191), kept per destination for mtu_expires.
+ * What the network says of the path to a destination: its MTU (RFC 1191), kept for mtu_expires, and
+ * a better gateway (redirects).
  *
  * rtUpdatePmtu() when a transport has found an ICMP "fragmentation needed" credible; routes made
  * before are then found invalid by their check, and the next one made has the new MTU.
@@ -10,6 +11,8 @@ import { FibNhException } from './rtable.ts';
 
 /** Destinations remembered. */
 const FNHE_MAX = 2048;
+/** Jiffies for which a redirect is believed. */
+const REDIRECT_EXPIRES = 300 * HZ;
 
 /** What is known of daddr and still holds, or null. */
 export function rtFindException(net: Net, daddr: number): FibNhException | null {
@@ -45,9 +48,22 @@ export function rtUpdatePmtu(net: Net, daddr: number, oldMtu: number, mtu: numbe
   const fnhe = known ?? rtNewException(net, daddr);
   fnhe.pmtu = value;
   fnhe.mtuLocked = locked;
+  rtExceptionChanged(net, fnhe, expires);
+}
+
+/** Packets to daddr are better sent to gw. */
+export function rtRedirectException(net: Net, daddr: number, gw: number): void {
+  const fnhe = rtFindException(net, daddr) ?? rtNewException(net, daddr);
+  fnhe.gw = gw;
+  rtExceptionChanged(net, fnhe, (net.world.jiffies + REDIRECT_EXPIRES) | 0);
+}
+
+/** Routes made before are invalid. */
+function rtExceptionChanged(net: Net, fnhe: FibNhException, expires: number): void {
+  const cache = net.ipv4.rtCache;
   fnhe.expires = expires === 0 ? 1 : expires;
-  ipv4.rtCache.fnheGenid = (ipv4.rtCache.fnheGenid + 1) | 0;
-  fnhe.genid = ipv4.rtCache.fnheGenid;
+  cache.fnheGenid = (cache.fnheGenid + 1) | 0;
+  fnhe.genid = cache.fnheGenid;
 }
 
 /** Makes room for daddr, the oldest going first. */

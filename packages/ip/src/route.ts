@@ -21,9 +21,10 @@ import { RT_SCOPE_LINK } from './flow.ts';
 import { IP_MAX_MTU } from './ip-header.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH } from './icmp-types.ts';
 import { icmpSend } from './icmp-send.ts';
+import { ipDoRedirect } from './route-redirect.ts';
 import { rtFindException, rtUpdatePmtu } from './route-pmtu.ts';
 import { rtCacheShrink, rtIsExpired } from './rt-cache.ts';
-import { Rtable } from './rtable.ts';
+import { RTCF_REDIRECTED, Rtable } from './rtable.ts';
 
 /** IP and TCP header without options. */
 const IP_TCP_HDR_LEN = 40;
@@ -47,7 +48,7 @@ function ipv4DstCheck(dst: DstEntry, _cookie: number): DstEntry | null {
 }
 
 function ipv4NegativeAdvice(sk: Sock | null, dst: DstEntry): void {
-  if (sk !== null && (dst.obsolete > 0 || dst.expires !== 0)) skDstReset(sk);
+  if (sk !== null && (dst.obsolete > 0 || dst.expires !== 0 || ((dst as Rtable).rtFlags & RTCF_REDIRECTED) !== 0)) skDstReset(sk);
 }
 
 function ipv4LinkFailure(skb: SkBuff): void {
@@ -83,9 +84,8 @@ function ipRtUpdatePmtu(dst: DstEntry, _sk: Sock | null, _skb: SkBuff | null, mt
   rtUpdatePmtu(rt.net, rt.rtDst, ipv4Mtu(dst), mtu);
 }
 
-/** A redirect does not change a route in place: the next lookup finds the new gateway. */
-function ipDoRedirect(dst: DstEntry, _sk: Sock | null, _skb: SkBuff): void {
-  dst.obsolete = DST_OBSOLETE_FORCE_CHK;
+function ipv4Redirect(dst: DstEntry, _sk: Sock | null, skb: SkBuff): void {
+  ipDoRedirect(dst as Rtable, skb);
 }
 
 function ipv4DstDestroy(dst: DstEntry): void {
@@ -102,7 +102,7 @@ export const ipv4DstOps: DstOps = {
   negativeAdvice: ipv4NegativeAdvice,
   linkFailure: ipv4LinkFailure,
   updatePmtu: ipRtUpdatePmtu,
-  redirect: ipDoRedirect,
+  redirect: ipv4Redirect,
   mtu: ipv4Mtu,
   defaultAdvmss: ipv4DefaultAdvmss,
   destroy: ipv4DstDestroy,
@@ -131,6 +131,11 @@ export function rtSetNexthop(rt: Rtable, daddr: number, info: FibInfo | null): n
   }
   const fnhe = rtFindException(rt.net, daddr);
   if (fnhe !== null) {
+    if (fnhe.gw !== 0) {
+      rt.rtGateway = fnhe.gw;
+      rt.rtUsesGateway = true;
+      rt.rtFlags |= RTCF_REDIRECTED;
+    }
     rt.rtPmtu = fnhe.pmtu;
     rt.rtMtuLocked = fnhe.mtuLocked;
     rt.expires = fnhe.expires;

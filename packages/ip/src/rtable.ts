@@ -16,6 +16,7 @@ export const RTCF_BROADCAST = 0x10000000;
 export const RTCF_MULTICAST = 0x20000000;
 export const RTCF_LOCAL = 0x80000000 | 0;
 export const RTCF_DOREDIRECT = 0x01000000;
+export const RTCF_REDIRECTED = 0x00040000;
 
 /** A route of the cache. */
 export class Rtable extends DstEntry {
@@ -84,6 +85,9 @@ export class FibNhException {
   daddr: number;
   /** The generation of exceptions that began with its last change. */
   genid: number;
+  /** The better gateway that a redirect named; 0 for none. */
+  gw: number;
+  /** 0 for nothing known. */
   pmtu: number;
   mtuLocked: boolean;
   /** Jiffies. */
@@ -92,6 +96,7 @@ export class FibNhException {
   constructor(daddr: number) {
     this.daddr = daddr;
     this.genid = 0;
+    this.gw = 0;
     this.pmtu = 0;
     this.mtuLocked = false;
     this.expires = 0;

@@ -37,6 +37,7 @@ function devconfRows(name: string, cnf: Ipv4Devconf, forward: (net: Net, value: 
   const flush = { ...bit, write: writeFlush };
   return [
     ctlRow(`${path}.accept_local`, cnf, 'acceptLocal', 'int', flush),
+    ctlRow(`${path}.accept_redirects`, cnf, 'acceptRedirects', 'int', bit),
     ctlRow(`${path}.accept_source_route`, cnf, 'acceptSourceRoute', 'int', bit),
     ctlRow(`${path}.arp_accept`, cnf, 'arpAccept', 'int', { min: 0, max: 2 }),
     ctlRow(`${path}.arp_announce`, cnf, 'arpAnnounce', 'int', { min: 0, max: 2 }),
@@ -52,6 +53,9 @@ function devconfRows(name: string, cnf: Ipv4Devconf, forward: (net: Net, value: 
     ctlRow(`${path}.promote_secondaries`, cnf, 'promoteSecondaries', 'int', bit),
     ctlRow(`${path}.route_localnet`, cnf, 'routeLocalnet', 'int', flush),
     ctlRow(`${path}.rp_filter`, cnf, 'rpFilter', 'int', { min: 0, max: 2, write: writeFlush }),
+    ctlRow(`${path}.secure_redirects`, cnf, 'secureRedirects', 'int', bit),
+    ctlRow(`${path}.send_redirects`, cnf, 'sendRedirects', 'int', flush),
+    ctlRow(`${path}.shared_media`, cnf, 'sharedMedia', 'int', flush),
   ];
 }
 
