@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { EIO } from './errno.ts';
 import { interrupt, worldEnter, worldLeave } from './enter.ts';
 import { hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import type { Net } from './net.ts';
@@ -26,7 +27,10 @@ function boom(): never {
 const ways: Record<string, (net: Net) => void> = {
   interrupt: (net) => interrupt(net, boom, null),
   softirq: (net) => {
-    openSoftirq(net, NET_RX_SOFTIRQ, boom);
+    openSoftirq(net, NET_RX_SOFTIRQ, () => {
+      worldEnter(net.world);
+      boom();
+    });
     raiseSoftirq(net, NET_RX_SOFTIRQ);
   },
   timer: (net) => void modTimer(timerSetup(net, boom, null), net.world.jiffies + 1),
@@ -39,9 +43,10 @@ const ways: Record<string, (net: Net) => void> = {
       worldEnter(net.world);
       boom();
     } catch (error) {
-      netFault(net, depth, error, 'sys_read');
+      expect(netFault(net, depth, error, 'sys_read')).toBe(-EIO);
     }
     worldLeave(net.world);
+    expect(net.world.depth).toBe(0);
   },
 };
 
@@ -55,10 +60,10 @@ describe('a fault is confined to its Net', () => {
     netAtExit(sick, () => log.push('first installed'));
     netAtExit(sick, () => log.push('last installed'));
     modTimer(timerSetup(sick, () => log.push('never'), null), world.jiffies + 50);
-    modTimer(timerSetup(well, () => log.push('well'), null), world.jiffies + 50);
+    modTimer(timerSetup(well, () => log.push(`well at depth ${world.depth}`), null), world.jiffies + 50);
     ways[way](sick);
     await idle(world);
-    expect(log).toEqual(['last installed', 'first installed', 'well']);
+    expect(log).toEqual(['last installed', 'first installed', 'well at depth 1']);
     expect(reports.map((r) => `${r.net.name}: ${r.error.message}`)).toEqual(['sick: boom']);
     expect([sick.panicked?.message, sick.state, well.state]).toEqual(['boom', NET_GONE, NET_UP]);
     expect(world.depth).toBe(0);
@@ -94,6 +99,27 @@ describe('a fault is confined to its Net', () => {
     expect(log).toEqual(['woken']);
     expect(net.panicked?.message).toBe('not even an Error');
     expect(scheduleWork(work)).toBe(false);
+  });
+
+  test('a fault leaves the nesting of calls as it was for what runs next', () => {
+    const world = createWorld();
+    const net = createNet(world);
+    const depths: number[] = [];
+    worldEnter(world);
+    scheduleWork(initWork(createNet(world), () => depths.push(world.depth), null));
+    ways.softirq(net);
+    worldLeave(world);
+    expect(depths).toEqual([1]);
+  });
+
+  test('the first fault is the one that is reported', async () => {
+    const world = createWorld();
+    const net = createNet(world);
+    netPanic(net, new Error('first'));
+    netPanic(net, new Error('second'));
+    await idle(world);
+    netPanic(net, new Error('third'));
+    expect(world.panics.map((p) => p.error.message)).toEqual(['first']);
   });
 
   test('an exit function that throws does not keep the others from running', async () => {

@@ -4,6 +4,7 @@ import { hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import { hostLoop, realClock } from './real-clock.ts';
 import { idle, sleep } from './sleep.ts';
 import { fakeLoop, fakeRealClock } from './testing/fake-loop.ts';
+import { macrotask } from './testing/macrotask.ts';
 import { modTimer, timerSetup } from './timer.ts';
 import { createWorld, getRandomBytes, worldNow } from './world.ts';
 
@@ -47,6 +48,10 @@ describe('one host timer for all', () => {
     expect(fired).toEqual([]);
     worldLeave(world);
     expect(fired).toEqual([150]);
+    worldEnter(world);
+    hrtimerStart(hrtimerSetup(world, () => undefined, null), 1000);
+    worldLeave(world);
+    expect(loop.alarmsSet).toBe(1);
   });
 
   test('the clock is read once for each entry', () => {
@@ -140,6 +145,8 @@ describe('the host loop', () => {
       loop.requestTurn();
       void Promise.resolve().then(() => log.push('microtask'));
     });
+    await macrotask();
+    await macrotask();
     expect(log).toEqual(['microtask', 'turn']);
     loop.close();
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { interrupt, worldCrossing, worldEnter, worldLeave } from './enter.ts';
-import { hrtimerSetup, hrtimerStart } from './hrtimer.ts';
+import { HRTIMER_DEFERRABLE, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import type { Net } from './net.ts';
 import { createNet } from './net.ts';
 import { ACTION_CHARGE, NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, openSoftirq, raiseSoftirq, softirqCharge, softirqSpent } from './softirq.ts';
@@ -108,8 +108,11 @@ describe.each(['real', 'virtual'] as const)('re-entry, %s clock', (clock) => {
     expect([scheduleWork(once), scheduleWork(once), scheduleWork(gone)]).toEqual([true, false, true]);
     expect([cancelWork(gone), cancelWork(gone)]).toEqual([true, false]);
     scheduleWork(last);
+    scheduleWork(gone);
+    cancelWork(gone);
+    scheduleWork(initWork(net, () => log.push('behind'), null));
     worldLeave(world);
-    expect(log).toEqual(['once', 'last']);
+    expect(log).toEqual(['once', 'last', 'behind']);
   });
 
   test('a tasklet scheduled twice runs once, in softirq; one killed does not run', () => {
@@ -122,9 +125,12 @@ describe.each(['real', 'virtual'] as const)('re-entry, %s clock', (clock) => {
     worldLeave(world);
     expect(log).toEqual(['once']);
     worldEnter(world);
+    taskletSchedule(once);
     taskletSchedule(gone);
+    taskletKill(gone);
+    taskletSchedule(taskletSetup(net, () => log.push('behind'), null));
     worldLeave(world);
-    expect(log).toEqual(['once', 'gone']);
+    expect(log).toEqual(['once', 'once', 'behind']);
   });
 
   test('an action has spent its share after ACTION_CHARGE units', () => {
@@ -191,7 +197,7 @@ describe('the event loop does not starve', () => {
     let asked = 0;
     while (busy.user()) {
       loop.time += 20_000;
-      expect(rigged.world.softirqFirst).toBe(null);
+      expect(rigged.world.spent).toBe(false);
       if (loop.turn()) asked++;
     }
     expect(busy.served).toBe(3000);
@@ -213,6 +219,17 @@ describe('the event loop does not starve', () => {
     };
     expect(run(10_000_000)).toEqual(run(10));
     expect(run(10).length).toBeGreaterThan(8);
+  });
+
+  test('a storm of deferrable timers alone is cut off too, and goes on in the next turn', () => {
+    const { world, loop } = rig('virtual');
+    let fired = 0;
+    worldEnter(world);
+    for (let i = 0; i < 600; i++) hrtimerStart(hrtimerSetup(world, () => fired++, null, HRTIMER_DEFERRABLE), 0);
+    worldLeave(world);
+    expect(fired).toBe(512);
+    loop.turn();
+    expect(fired).toBe(600);
   });
 
   test('a softirq storm gives the event loop a turn within 2 ms', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { worldEnter, worldLeave } from './enter.ts';
-import { Hrtimer, HRTIMER_DEFERRABLE, hrtimerCancel, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
+import { nextEventTime } from './event.ts';
+import { Hrtimer, HRTIMER_DEFERRABLE, hrtimerActive, hrtimerCancel, hrtimerForward, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import { INITIAL_JIFFIES, jiffiesAt, NSEC_PER_JIFFY } from './jiffies.ts';
 import type { FakeLoop } from './testing/fake-loop.ts';
 import { fakeLoop, fakeRealClock } from './testing/fake-loop.ts';
@@ -19,6 +20,7 @@ const isDeferrable = (slot: number): boolean => slot % 6 >= 4;
 
 type Op =
   | { op: 'arm'; slot: number; delay: number; chain: { slot: number; delay: number } | null }
+  | { op: 'armAt'; slot: number; tick: number }
   | { op: 'cancel'; slot: number }
   | { op: 'pass'; ns: number };
 
@@ -51,11 +53,21 @@ const chained = target.map(({ slot, delay }) => ({ slot, delay: isHr(slot) ? Mat
 const arm = fc
   .record({ what: target, chain: fc.option(chained) })
   .map(({ what, chain }): Op => ({ op: 'arm', ...what, chain }));
+/** Few ticks, so that timers armed from different distances, on different levels of the wheel, meet. */
+const meeting = fc.constantFrom(300, 512, 16_384, 16_384 + 255, 16_384 + 256, 32_768, 1 << 20, (1 << 20) + 300);
+const armAt = fc.record({ slot: fc.integer({ min: 0, max: TIMERS - 1 }), tick: meeting }).map((what): Op => ({ op: 'armAt', ...what }));
 const cancel = fc.integer({ min: 0, max: TIMERS - 1 }).map((slot): Op => ({ op: 'cancel', slot }));
 const pass = fc
-  .oneof(fc.integer({ min: 0, max: 3_000_000 }), fc.integer({ min: 0, max: 400 }).map((ms) => ms * NSEC_PER_JIFFY), fc.integer({ min: 0, max: 2 ** 41 }))
+  .oneof(
+    fc.integer({ min: 0, max: 3_000_000 }),
+    fc.constantFrom(1, 44, 100, 256, 400, 16_000, 500_000).map((ms) => ms * NSEC_PER_JIFFY),
+    fc.integer({ min: 0, max: 2 ** 41 }),
+  )
   .map((ns): Op => ({ op: 'pass', ns }));
-const ops = fc.array(fc.oneof({ weight: 5, arbitrary: arm }, cancel, { weight: 2, arbitrary: pass }), { maxLength: 60 });
+const ops = fc.array(
+  fc.oneof({ weight: 4, arbitrary: arm }, { weight: 4, arbitrary: armAt }, cancel, { weight: 3, arbitrary: pass }),
+  { maxLength: 80 },
+);
 
 class Model {
   now = 0;
@@ -69,6 +81,11 @@ class Model {
     const at = isHr(slot) ? this.now + delay : Math.max(tick + delay, tick + 1) * NSEC_PER_JIFFY;
     if (!isHr(slot) && this.armed.get(slot)?.at === at) return;
     this.armed.set(slot, { at, seq: ++this.seq });
+  }
+
+  armAt(slot: number, tick: number): void {
+    if (isHr(slot)) this.arm(slot, tick * NSEC_PER_JIFFY - this.now);
+    else this.arm(slot, tick - Math.floor(this.now / NSEC_PER_JIFFY));
   }
 
   next(): [number, Armed] | null {
@@ -129,6 +146,11 @@ class Subject {
     else modTimer(timer, (this.world.jiffies + delay) | 0);
   }
 
+  armAt(slot: number, tick: number): void {
+    if (isHr(slot)) this.arm(slot, tick * NSEC_PER_JIFFY - this.world.now);
+    else this.arm(slot, tick - this.world.ticks);
+  }
+
   cancel(slot: number): void {
     const timer = this.timers[slot];
     if (timer instanceof Hrtimer) hrtimerCancel(timer);
@@ -163,6 +185,10 @@ describe('order of events: (time, arming), wheels and heaps together', () => {
             model.arm(o.slot, o.delay);
             model.pass(0);
             within(world, loop, () => subject.arm(o.slot, o.delay));
+          } else if (o.op === 'armAt') {
+            model.armAt(o.slot, o.tick);
+            model.pass(0);
+            within(world, loop, () => subject.armAt(o.slot, o.tick));
           } else if (o.op === 'cancel') {
             model.armed.delete(o.slot);
             within(world, loop, () => subject.cancel(o.slot));
@@ -195,6 +221,12 @@ describe('order of events: (time, arming), wheels and heaps together', () => {
             model.pass(0);
             worldEnter(world);
             subject.arm(o.slot, o.delay);
+            worldLeave(world);
+          } else if (o.op === 'armAt') {
+            model.armAt(o.slot, o.tick);
+            model.pass(0);
+            worldEnter(world);
+            subject.armAt(o.slot, o.tick);
             worldLeave(world);
           } else if (o.op === 'cancel') {
             model.armed.delete(o.slot);
@@ -262,12 +294,53 @@ describe('the wheel', () => {
       subject.arm(1, 5);
       subject.arm(0, 5);
       subject.arm(2, 5);
-      subject.arm(1, 6);
-      subject.arm(1, 5);
     });
     loop.time = 5 * NSEC_PER_JIFFY;
     within(world, loop, () => undefined);
-    expect(subject.fired.map((f) => f.slot)).toEqual([0, 2, 1]);
+    expect(subject.fired.map((f) => f.slot)).toEqual([0, 1, 2]);
+  });
+
+  test('one that was armed again after another has given its place up', () => {
+    const { subject, loop } = realSubject();
+    const { world } = subject;
+    within(world, loop, () => {
+      subject.arm(0, 5);
+      subject.arm(1, 5);
+      subject.arm(0, 6);
+      subject.arm(0, 5);
+    });
+    loop.time = 5 * NSEC_PER_JIFFY;
+    within(world, loop, () => undefined);
+    expect(subject.fired.map((f) => f.slot)).toEqual([1, 0]);
+  });
+
+  test('timers of one tick that were armed from three levels of the wheel fire in the order of arming', () => {
+    const { subject, loop } = realSubject();
+    const { world } = subject;
+    for (const [slot, ms] of [[0, 0], [1, 100], [2, 16_500], [3, 100], [4, 16_300], [5, 50]]) {
+      loop.time += ms * NSEC_PER_JIFFY;
+      within(world, loop, () => subject.armAt(slot, 2 * 16_384 + 200));
+    }
+    loop.time = 40_000 * NSEC_PER_JIFFY;
+    within(world, loop, () => undefined);
+    expect(subject.fired.map((f) => f.slot)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test('a disarmed timer leaves no trace in the time of the next event', () => {
+    const { subject, loop } = realSubject();
+    const { world } = subject;
+    within(world, loop, () => {
+      subject.arm(0, 70_000);
+      subject.arm(1, 300);
+      subject.arm(2, 5);
+    });
+    expect(nextEventTime(world)).toBe(5 * NSEC_PER_JIFFY);
+    subject.cancel(2);
+    expect(nextEventTime(world)).toBe(300 * NSEC_PER_JIFFY);
+    subject.cancel(1);
+    expect(nextEventTime(world)).toBe(70_000 * NSEC_PER_JIFFY);
+    subject.cancel(0);
+    expect(nextEventTime(world)).toBe(Infinity);
   });
 
   test('a timer that another one of the same tick disarms does not fire', () => {
@@ -284,5 +357,44 @@ describe('the wheel', () => {
     within(world, loop, () => undefined);
     expect(fired).toEqual(['first true']);
     expect(world.timers.count).toBe(0);
+  });
+});
+
+describe('the heap', () => {
+  test('any sequence of arming and disarming of many keeps the order', () => {
+    const step = fc.record({ slot: fc.integer({ min: 0, max: 39 }), at: fc.option(fc.integer({ min: 1, max: 30 })) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const loop = fakeLoop();
+        const world = createWorld({ clock: fakeRealClock(loop) });
+        const fired: number[] = [];
+        const timers = Array.from({ length: 40 }, (_, i) => hrtimerSetup(world, () => fired.push(i), null));
+        const armed = new Map<number, Armed>();
+        worldEnter(world);
+        steps.forEach(({ slot, at }, seq) => {
+          expect(hrtimerActive(timers[slot])).toBe(armed.has(slot));
+          if (at === null) expect(hrtimerCancel(timers[slot])).toBe(armed.delete(slot));
+          else {
+            hrtimerStart(timers[slot], at);
+            armed.set(slot, { at, seq });
+          }
+        });
+        loop.time = 30;
+        worldLeave(world);
+        worldEnter(world);
+        worldLeave(world);
+        loop.turns();
+        expect(fired).toEqual([...armed].sort(([, a], [, b]) => a.at - b.at || a.seq - b.seq).map(([slot]) => slot));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('hrtimerForward moves past now by whole intervals', () => {
+    const timer = hrtimerSetup(createWorld(), () => undefined, null);
+    timer.expires = 100;
+    expect([hrtimerForward(timer, 99, 10), timer.expires]).toEqual([0, 100]);
+    expect([hrtimerForward(timer, 100, 10), timer.expires]).toEqual([1, 110]);
+    expect([hrtimerForward(timer, 135, 10), timer.expires]).toEqual([3, 140]);
   });
 });

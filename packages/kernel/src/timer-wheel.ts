@@ -207,7 +207,8 @@ function wheelAdvance(base: TimerBase, distance: number): void {
   base.ticks += distance;
   base.clk = to;
   if (base.waiting === 0 || (from ^ to) >>> ROOT_BITS === 0) return;
-  for (let level = LEVELS; level >= 1; level--) {
+  // Upwards: what comes down from a higher level was armed earlier, and goes in front.
+  for (let level = 1; level <= LEVELS; level++) {
     const shift = levelShift(level);
     if (from >>> shift === to >>> shift) continue;
     cascade(base, ROOT_SIZE + (level - 1) * LEVEL_SIZE + ((to >>> shift) & (LEVEL_SIZE - 1)));
