@@ -16,7 +16,6 @@ import { tcpClockMs, tcpClockSeconds } from './tcp-clock.ts';
 import { TCP_TIMEWAIT_LEN } from './tcp-consts.ts';
 import { TCP_HDR_LEN, thHdrLen } from './tcp-hdr.ts';
 import { tcpParseOptions, tcpPawsReject } from './tcp-input-opt.ts';
-import { tcpUpdateMetrics } from './tcp-metrics.ts';
 import {
   LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDFINWAIT2, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW,
   LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITKILLED, LINUX_MIB_TIMEWAITRECYCLED,
@@ -55,7 +54,6 @@ export function tcpTimeWait(sk: TcpSock, state: number, timeo: number): void {
     // Too many rest already: closed at once, at the risk of old segments.
     netIncStats(sk.skNet, LINUX_MIB_TCPTIMEWAITOVERFLOW);
   }
-  tcpUpdateMetrics(sk);
   tcpDone(sk);
 }
 
