@@ -24,7 +24,8 @@ export function neighGcTimer(net: Net): TimerList {
 /** Starts the periodic collection of a table. */
 export function neighGcStart(table: NeighTable): void {
   table.gcTimer.data = table;
-  table.lastRand = (table.net.world.jiffies - RAND_REACH_INTERVAL) | 0;
+  table.lastRand = table.net.world.jiffies;
+  table.parms.reachableTime = neighRandReachTime(table.parms);
   neighGcArm(table);
 }
 

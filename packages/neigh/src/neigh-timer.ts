@@ -120,7 +120,8 @@ function neighTimerState(neigh: Neighbour, now: number): number {
 
 function neighReachableExpired(neigh: Neighbour, now: number, delay: number): number {
   const due = (neigh.confirmed + neigh.parms.reachableTime) | 0;
-  if (((now - due) | 0) <= 0) return due;
+  // Linux asks for later than due; its timers are late by a tick, ours are not.
+  if (((now - due) | 0) < 0) return due;
   neigh.updated = now;
   if (((now - ((neigh.used + delay) | 0)) | 0) <= 0) {
     neigh.nudState = NUD_DELAY;
