@@ -17,6 +17,7 @@ import { installUdp } from '@stack/udp';
 import { installUdpv4 } from '@stack/udp/ipv4';
 import { parseHosts } from './gethostbyname.ts';
 import { Host } from './host.ts';
+import { registerSocketKinds } from './inetsw.ts';
 import type { NicOptions } from './nic.ts';
 
 export interface HostOptions {
@@ -48,6 +49,7 @@ export function createHost(options: HostOptions = {}): Host {
   installTcpv4(net);
   installUdp(net); //         UDP, and UDP over IPv4
   installUdpv4(net);
+  registerSocketKinds(net); // SOCK_STREAM is TCP, SOCK_DGRAM is UDP
 
   const host = new Host(net, createTask(net, 'init'), hosts);
   for (const [name, value] of Object.entries(options.sysctl ?? {})) host.sysctl(name, value);

@@ -9,5 +9,8 @@ export { createFrameNic, messagePortWire, type FrameNicOptions, type FrameWire }
 // TCP as web streams
 export type { ConnectOptions, Connection, Listener, ListenOptions } from './streams.ts';
 
+// What is left open
+export { OpenError, assertNothingOpen } from './open.ts';
+
 // Names
 export { gethostbyname, type Hostent } from './gethostbyname.ts';
