@@ -157,6 +157,8 @@ export function skbDstCopy(nskb: SkBuff, oskb: SkBuff): void {
 
 /** Hands the packet to its route, on the way up. Takes the packet; returns the input's result. */
 export function dstInput(skb: SkBuff): number {
+  const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'dst_input', skb);
   for (;;) {
     const err = skb.dst!.input(skb);
     if (err !== NET_XMIT_BYPASS) return err;
@@ -165,6 +167,8 @@ export function dstInput(skb: SkBuff): number {
 
 /** Hands the packet to its route, on the way down, link by link of a chain. Takes the packet; NET_XMIT_* or negative errno. */
 export function dstOutput(skb: SkBuff): number {
+  const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'dst_output', skb);
   for (;;) {
     const err = skb.dst!.output(skb);
     if (err !== NET_XMIT_BYPASS) return err;
