@@ -1,4 +1,4 @@
-// Running a bundle on another runtime: the npm packages deno and bun bring their binaries.
+// Running a bundle on another runtime: the npm packages deno, bun and node bring their binaries.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,16 +9,28 @@ const run = promisify(execFile);
 const MARK = '@@result ';
 const LIMIT_MS = 240_000;
 
+/** The newer Node that the stack is tested on; `.ci/run` runs the unit level on it too. */
+const NODE = 'node@24.21.0';
+
+const installed = join(root, 'tests/node_modules/.bin');
+
 /** How each runtime runs a file. */
-const commands: Readonly<Record<string, readonly string[]>> = { deno: ['deno', 'run', '--quiet', '--no-config', '--allow-all'], bun: ['bun', 'run'] };
+const commands = {
+  deno: [join(installed, 'deno'), 'run', '--quiet', '--no-config', '--allow-all'],
+  bun: [join(installed, 'bun'), 'run'],
+  node24: ['npx', '--yes', `--package=${NODE}`, '--', 'node'],
+} as const;
+
+/** A runtime that is not the one that runs the tests. */
+export type Runtime = keyof typeof commands;
 
 /** Runs a bundle's default export on `runtime` and gives what it resolves to. */
-export async function runOn(runtime: string, entry: string): Promise<unknown> {
-  const [name = '', ...args] = commands[runtime] ?? [];
+export async function runOn(runtime: Runtime, entry: string): Promise<unknown> {
+  const [file, ...args] = commands[runtime];
   const main = join(dirname(entry), 'main.js');
   mkdirSync(dirname(main), { recursive: true });
   writeFileSync(main, `import run from './entry.js';\nconsole.log(${JSON.stringify(MARK)} + JSON.stringify(await run()));\n`);
-  const stdout = await output(join(root, 'tests/node_modules/.bin', name), [...args, main], dirname(entry));
+  const stdout = await output(file, [...args, main], dirname(entry));
   const line = stdout.split('\n').find((text) => text.startsWith(MARK));
   if (line === undefined) throw new Error(`${runtime} printed no result:\n${stdout}`);
   return JSON.parse(line.slice(MARK.length));

@@ -19,6 +19,14 @@ export function testEntry(files: readonly string[]): string {
   return `import { runFiles } from ${JSON.stringify(join(root, 'tests/portable/run.ts'))};\nexport default () => runFiles({\n${lines.join('\n')}\n});\n`;
 }
 
+/** The echo that every runtime runs: its seed and how many octets. */
+export const ECHO = [1, 300_000] as const;
+
+/** An entry whose default export runs the echo and resolves to its result. */
+export function echoEntry(): string {
+  return `import { echo } from ${JSON.stringify(join(root, 'tests/portable/echo.ts'))};\nexport default () => echo(${ECHO.join(', ')});\n`;
+}
+
 /** Bundles `source`, an ES module, into `folder`/entry.js and its chunks. */
 export async function bundle(source: string, folder: string): Promise<string> {
   await build({
