@@ -4,6 +4,7 @@
  */
 import { netAtExit, requireNet, requireNoNet } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import { ipIfnameToIndex } from '@stack/ip';
 import { PF_INET, sockRegister, sockUnregister } from '@stack/socket';
 import { inetFamilyOps } from './af-inet.ts';
 import { NetnsInet } from './inetsw.ts';
@@ -13,6 +14,7 @@ export function installInet(net: Net): void {
   requireNet(net, 'installInet', 'socket', 'ipv4');
   requireNoNet(net, 'installInet', 'inet');
   net.inet = new NetnsInet();
+  net.socket.ifnameToIndex = ipIfnameToIndex;
   sockRegister(net, inetFamilyOps);
   netAtExit(net, exitInet);
 }
