@@ -44,20 +44,20 @@ export function tcpSelectInitialWindow(
   sk: TcpSock, space: number, mss: number, clamp: number, wscaleOk: boolean, initRcvWnd: number,
 ): TcpInitialWindow {
   const net = sk.skNet;
-  const out = net.tcp.initialWindow;
+  const window = net.tcp.initialWindow;
   const max = clamp === 0 ? 0xffff << TCP_MAX_WSCALE : clamp;
   let room = Math.min(Math.max(space, 0), max);
   if (room > mss) room -= room % mss;
-  out.rcvWnd = net.tcp.sysctlTcpWorkaroundSignedWindows !== 0 ? Math.min(room, MAX_TCP_WINDOW) : room;
-  if (initRcvWnd !== 0) out.rcvWnd = Math.min(out.rcvWnd, initRcvWnd * mss);
-  out.rcvWscale = 0;
+  window.rcvWnd = net.tcp.sysctlTcpWorkaroundSignedWindows !== 0 ? Math.min(room, MAX_TCP_WINDOW) : room;
+  if (initRcvWnd !== 0) window.rcvWnd = Math.min(window.rcvWnd, initRcvWnd * mss);
+  window.rcvWscale = 0;
   if (wscaleOk) {
     // As large as autotuning may ever make the buffer.
     const most = Math.max(room, net.tcp.mem.sysctlRmem[2]!, net.socket.sysctlRmemMax);
-    out.rcvWscale = Math.min(Math.max(ilog2(Math.min(most, max)) - 15, 0), TCP_MAX_WSCALE);
+    window.rcvWscale = Math.min(Math.max(ilog2(Math.min(most, max)) - 15, 0), TCP_MAX_WSCALE);
   }
-  out.windowClamp = Math.min(0xffff << out.rcvWscale, max);
-  return out;
+  window.windowClamp = Math.min(0xffff << window.rcvWscale, max);
+  return window;
 }
 
 /** Under memory pressure the window may not grow beyond a few segments. */
