@@ -1,10 +1,10 @@
 import { SKB_DROP_REASON_SKB_GSO_SEG, traceNet } from '@stack/kernel';
 import {
-  CHECKSUM_NONE, CHECKSUM_PARTIAL, NET_XMIT_DROP, NET_XMIT_SUCCESS, SKB_GSO_TCPV4, allocPage, allocSkb, consumeSkb, csumFold, csumPartial,
+  CHECKSUM_NONE, CHECKSUM_PARTIAL, NET_XMIT_DROP, NET_XMIT_SUCCESS, SKB_GSO_TCPV4, allocPage, allocSkb, consumeSkb, consumeSkbList, csumFold, csumPartial,
   leakReport, skbAddRxFrag, skbPut, skbReserve, skbSegment, type SkBuff,
 } from '@stack/skbuff';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { netifNeedsGso, validateXmitSkb } from './dev-gso.ts';
+import { netifNeedsGso, skbGsoSegment, validateXmitSkb } from './dev-gso.ts';
 import { devOpen, allocNetdev, registerNetdevice, unregisterNetdevice } from './dev.ts';
 import { devQueueXmit } from './dev-xmit.ts';
 import { etherSetup } from './eth.ts';
@@ -143,6 +143,16 @@ describe('generic segmentation offload', () => {
     devAddOffload(dev.net, offload);
     devQueueXmit(gsoFrame(3));
     for (const frame of cardOf(dev).frames) expect([...frame.subarray(0, 14)]).toEqual([...Array(14).keys()]);
+  });
+
+  test('cutting leaves the packet as it was, and what it was cut into belongs to the caller', () => {
+    devAddOffload(dev.net, offload);
+    const skb = gsoFrame(3);
+    const before = [skb.data, skb.len, skb.tail];
+    const segs = skbGsoSegment(skb, 0);
+    expect([skb.data, skb.len, skb.tail]).toEqual(before);
+    consumeSkbList(segs as SkBuff);
+    consumeSkb(skb);
   });
 
   test('what the driver does not take of the segments is requeued, cut as it is', () => {

@@ -93,6 +93,9 @@ describe('back-pressure', () => {
     wake();
     expect(card.sent.map((sent) => parseInt(sent))).toEqual([0, 1, 2]);
     expect(dev.qdisc.qlen).toBe(9);
+    card.room = 2;
+    wake();
+    expect(dev.qdisc.qlen).toBe(7);
     card.room = Infinity;
     wake();
     expect(card.sent.map((sent) => parseInt(sent))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);

@@ -216,6 +216,18 @@ describe('back-pressure', () => {
     expect(leakReport(world).filter((leak) => leak.host === a.net.name && leak.kind === 'skb')).toEqual([]);
   });
 
+  test('nor does one that goes down while frames wait for it', async () => {
+    const [a, b] = pair();
+    inside(world, () => {
+      for (const tag of range(300)) devQueueXmit(makeFrame(a, b, tag));
+      expect(a.dev.qdisc.qlen).toBeGreaterThan(100);
+      devClose(b.dev);
+    });
+    await idle(world);
+    expect(a.dev.qdisc.qlen).toBe(0);
+    expect(b.card.device.rxMissed).toBeGreaterThan(200);
+  });
+
   test('a peer that panics neither', async () => {
     const [a, b] = pair();
     send(a, b, range(10));
