@@ -13,6 +13,7 @@ import { ProtoMem } from '@stack/socket';
 import { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpReno } from './tcp-cong.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
+import type { TcpMetricsBlock } from './tcp-metrics.ts';
 import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
 import { TcpOutOptions } from './tcp-output-options.ts';
 import type { TsqTasklet } from './tcp-output-tsq.ts';
@@ -31,6 +32,8 @@ export class NetnsTcp {
   congestionDefault: TcpCongestionOps;
   /** What the ACK being processed has said so far; one at a time in a Net. */
   sacktagState: TcpSacktagState;
+  /** What earlier connections learnt of peers, by the carrier's key (net.ipv4.tcp_no_metrics_save). */
+  metrics: Map<number, TcpMetricsBlock>;
   /** Scratch for the options of a segment that has no full sock. */
   tmpOpt: TcpOptionsReceived;
   /** Scratch of the output side: options of a SYN, the initial window, the byte that URG points at. */
@@ -135,6 +138,7 @@ export class NetnsTcp {
     this.congestionOps = [tcpReno];
     this.congestionDefault = tcpReno;
     this.sacktagState = new TcpSacktagState();
+    this.metrics = new Map();
     this.tmpOpt = new TcpOptionsReceived();
     this.outOptions = new TcpOutOptions();
     this.initialWindow = new TcpInitialWindow();

@@ -44,6 +44,8 @@ export class RateSample {
   priorInFlight: number;
   /** End of the newest segment delivered. */
   lastEndSeq: number;
+  /** Number of its transmission. */
+  lastSerial: number;
   isAppLimited: boolean;
   /** The sampled segment had been retransmitted. */
   isRetrans: boolean;
@@ -64,6 +66,7 @@ export class RateSample {
     this.ackedSacked = 0;
     this.priorInFlight = 0;
     this.lastEndSeq = 0;
+    this.lastSerial = 0;
     this.isAppLimited = false;
     this.isRetrans = false;
     this.isAckDelayed = false;

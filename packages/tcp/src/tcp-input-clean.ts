@@ -57,7 +57,7 @@ function tcpCleanOne(sk: TcpSock, st: TcpSacktagState, skb: SkBuff, acked: numbe
   } else {
     if (!tcpIsReno(sk)) {
       tcpCountDelivered(sk, acked, (st.flag & FLAG_ECE) !== 0);
-      if (!tcpSkbSpuriousRetrans(sk, skb)) tcpRackAdvance(sk, sacked, endSeq, sent);
+      if (!tcpSkbSpuriousRetrans(sk, skb)) tcpRackAdvance(sk, skb);
     }
     tcpRateSkbDelivered(sk, skb, st.rate);
   }
@@ -118,7 +118,7 @@ function tcpCleanAcked(sk: TcpSock, st: TcpSacktagState, pktsAcked: number, prio
 export function tcpCleanRtxQueue(sk: TcpSock, st: TcpSacktagState, priorFack: number, priorSndUna: number): void {
   const priorSacked = sk.sackedOut;
   st.acktValid = false;
-  st.reord = sk.sndUna;
+  st.reord = sk.sndNxt;
   const count = tcpCleanQueue(sk, st);
   const fullyAcked = count >= 0;
   const pktsAcked = fullyAcked ? count : -count;

@@ -185,7 +185,7 @@ function tcpSacktagOne(sk: TcpSock, st: TcpSacktagState, skb: SkBuff, dup: boole
 
   if ((sacked & TCPCB_SACKED_ACKED) === 0) {
     const sent = tcpSkbTimestampUs(skb);
-    tcpRackAdvance(sk, sacked, end, sent);
+    tcpRackAdvance(sk, skb);
     if ((sacked & TCPCB_SACKED_RETRANS) !== 0) {
       // Not marked lost: then the retransmission is believed to be in flight still.
       if ((sacked & TCPCB_LOST) !== 0) {

@@ -34,6 +34,7 @@ import { tcpRcvSynsentStateProcess } from './tcp-input-synsent.ts';
 import { tcpInitTransfer, tcpTryUndoSpuriousSyn } from './tcp-input-transfer.ts';
 import { tcpUrg } from './tcp-input-urg.ts';
 import { tcpDataSndCheck, tcpReset, tcpValidateIncoming } from './tcp-input.ts';
+import { tcpUpdateMetrics } from './tcp-metrics.ts';
 import { LINUX_MIB_TCPABORTONDATA } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import {
@@ -131,6 +132,7 @@ function tcpRcvStateAck(sk: TcpSock, skb: SkBuff): number {
       return STATE_ACK_CONSUME;
     case TCP_LAST_ACK:
       if (!allAcked) return STATE_ACK_GO_ON;
+      tcpUpdateMetrics(sk);
       tcpDone(sk);
       return STATE_ACK_CONSUME;
     default:

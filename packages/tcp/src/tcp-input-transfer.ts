@@ -7,9 +7,9 @@
 import { inetCskResetKeepaliveTimer } from '@stack/inet-sock';
 import { SOCK_KEEPOPEN, TCP_ESTABLISHED, sockFlag } from '@stack/socket';
 import { tcpInitCongestionControl } from './tcp-cong.ts';
-import { TCP_TIMEOUT_FALLBACK } from './tcp-consts.ts';
 import { __tcpFastPathOn } from './tcp-input-fast.ts';
 import { tcpInitBufferSpace } from './tcp-input-rcvbuf.ts';
+import { tcpInitMetrics } from './tcp-metrics.ts';
 import { tcpInitCwnd } from './tcp-output-cwnd.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpKeepaliveTimeWhen } from './tcp-space.ts';
@@ -21,19 +21,10 @@ export function tcpTryUndoSpuriousSyn(sk: TcpSock): void {
   if (sk.undoMarker !== 0 && stamp !== 0 && sk.rxOpt.sawTstamp && stamp === sk.rxOpt.rcvTsecr) sk.undoMarker = 0;
 }
 
-/** RFC 6298 §5.7: no RTT was to be had of the handshake: a cautious timeout. */
-function tcpInitRto(sk: TcpSock): void {
-  if (sk.srttUs !== 0) return;
-  sk.rttvarUs = TCP_TIMEOUT_FALLBACK * 1000;
-  sk.mdevUs = sk.rttvarUs;
-  sk.mdevMaxUs = sk.rttvarUs;
-  sk.icskRto = TCP_TIMEOUT_FALLBACK;
-}
-
 /** All that begins with the first data. */
 export function tcpInitTransfer(sk: TcpSock): void {
   sk.afSpecific.rebuildHeader(sk);
-  tcpInitRto(sk);
+  tcpInitMetrics(sk);
   // RFC 5681 §3.1: a SYN that was really lost starts with one segment; the first loss is forgiven.
   sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : tcpInitCwnd(sk);
   sk.sndCwndStamp = sk.skNet.world.jiffies;

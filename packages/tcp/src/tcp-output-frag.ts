@@ -18,7 +18,7 @@ import { tcpIsReno, tcpRtxQueueHead, tcpRtxQueueTail, tcpTsortedAddAfter } from 
 import {
   TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, TCPHDR_FIN, TCPHDR_PSH, before, tcbEndSeq, tcbSacked, tcbSeq,
   tcbSetEndSeq, tcbSetSacked, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags, tcpSkbMss, tcpSkbMssSet, tcpSkbPcount,
-  tcpSkbPcountSet, tcbSetEor, tcbEor,
+  tcpSkbPcountSet, tcpSkbSerial, tcpSkbSetSerial, tcbSetEor, tcbEor,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -88,6 +88,7 @@ function tcpFragmentCb(skb: SkBuff, buff: SkBuff, len: number): void {
   buff.cb9 = skb.cb9;
   buff.cb10 = skb.cb10;
   buff.cb11 = skb.cb11;
+  tcpSkbSetSerial(buff, tcpSkbSerial(skb));
   if (tcbEor(skb)) tcbSetEor(skb, false);
 }
 

@@ -24,11 +24,10 @@ import {
 } from './tcp-output-tso.ts';
 import { tcpSmallQueueCheck } from './tcp-output-tsq.ts';
 import { tcpTransmitSkb } from './tcp-output.ts';
-import { tcpRackRestart } from './tcp-recovery.ts';
 import {
   tcpPacketsInFlight, tcpRtxQueueAddSent, tcpSendHead, tcpSkbIsLast, tcpWndEnd, tcpWriteQueueEmpty,
 } from './tcp-rtx-queue.ts';
-import { after, tcbEndSeq, tcbSeq, tcpSkbPcount, tcpSkbTimestampUs } from './tcp-skb-cb.ts';
+import { after, tcbEndSeq, tcbSeq, tcpSkbPcount } from './tcp-skb-cb.ts';
 import { TCP_NAGLE_PUSH } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -50,7 +49,6 @@ export function tcpSndWndTest(sk: TcpSock, skb: SkBuff, mssNow: number): boolean
 export function tcpEventNewDataSent(sk: TcpSock, skb: SkBuff): void {
   const prior = sk.packetsOut;
   const pcount = tcpSkbPcount(skb);
-  if (prior === 0) tcpRackRestart(sk, tcpSkbTimestampUs(skb), tcbSeq(skb));
   sk.sndNxt = tcbEndSeq(skb);
   tcpRtxQueueAddSent(sk, skb);
   if (sk.highestSack === null) sk.highestSack = skb;

@@ -31,7 +31,7 @@ import { tcpRateSkbSent } from './tcp-rate.ts';
 import { tcpPacketsInFlight, tcpTsortedAddTail, tcpTsortedDel } from './tcp-rtx-queue.ts';
 import {
   TCPHDR_ACK, TCPHDR_CWR, TCPHDR_PSH, TCPHDR_SYN, TCPHDR_URG, after, before, tcbEndSeq, tcbSeq, tcbTcpFlags, tcpSkbMss,
-  tcpSkbPcount, tcpSkbSetTimestampUs,
+  tcpSkbPcount, tcpSkbSetSerial, tcpSkbSetTimestampUs,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -177,6 +177,8 @@ function tcpClearCb(skb: SkBuff): void {
 
 /** skb was sent: it is the last in the order of sending, and takes note of the rate. */
 function tcpUpdateSkbAfterSend(sk: TcpSock, skb: SkBuff): void {
+  sk.xmitSerial = (sk.xmitSerial + 1) | 0;
+  tcpSkbSetSerial(skb, sk.xmitSerial);
   tcpTsortedDel(sk, skb);
   tcpTsortedAddTail(sk, skb);
   tcpRateSkbSent(sk, skb);

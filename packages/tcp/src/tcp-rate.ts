@@ -13,7 +13,7 @@ import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
 import {
   TCPCB_RETRANS, after, tcbEndSeq, tcbSacked, tcbSetTxDelivered, tcbSetTxDeliveredMstamp, tcbSetTxFirstTxMstamp,
   tcbSetTxInFlight, tcbSetTxIsAppLimited, tcbTxDelivered, tcbTxDeliveredMstamp, tcbTxFirstTxMstamp,
-  tcbTxIsAppLimited, tcpSkbTimestampUs,
+  tcbTxIsAppLimited, tcpSkbSerial, tcpSkbTimestampUs,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -32,21 +32,27 @@ export function tcpRateSkbSent(sk: TcpSock, skb: SkBuff): void {
   tcbSetTxIsAppLimited(skb, sk.appLimited !== 0);
 }
 
-/** Of two transmissions the first was later: by time, then by sequence (tcp_skb_sent_after). */
-export function tcpSkbSentAfter(t1: number, t2: number, seq1: number, seq2: number): boolean {
-  return ((t1 - t2) | 0) > 0 || (t1 === t2 && after(seq1, seq2));
+/**
+ * Of two transmissions the first was later: by their numbers; segments of one large sk_buff by sequence.
+ * Deviation: tcp_skb_sent_after compares times. Here time stands still during one entry into the stack, and a clock may
+ * tick in ms: retransmissions and new data often go out in one tick.
+ */
+export function tcpSkbSentAfter(serial1: number, serial2: number, seq1: number, seq2: number): boolean {
+  return serial1 === serial2 ? after(seq1, seq2) : after(serial1, serial2);
 }
 
 /** skb is newly delivered: of all that an ACK delivers, the one sent last makes the sample. */
 export function tcpRateSkbDelivered(sk: TcpSock, skb: SkBuff, rs: RateSample): void {
   const sent = tcpSkbTimestampUs(skb);
   const endSeq = tcbEndSeq(skb);
-  if (rs.priorDelivered !== 0 && !tcpSkbSentAfter(sent, sk.firstTxMstamp, endSeq, rs.lastEndSeq)) return;
+  const serial = tcpSkbSerial(skb);
+  if (rs.priorDelivered !== 0 && !tcpSkbSentAfter(serial, rs.lastSerial, endSeq, rs.lastEndSeq)) return;
   rs.priorDelivered = tcbTxDelivered(skb);
   rs.priorMstamp = tcbTxDeliveredMstamp(skb);
   rs.isAppLimited = tcbTxIsAppLimited(skb);
   rs.isRetrans = (tcbSacked(skb) & TCPCB_RETRANS) !== 0;
   rs.lastEndSeq = endSeq;
+  rs.lastSerial = serial;
   sk.firstTxMstamp = sent;
   rs.intervalUs = tcpStampUsDelta(sent, tcbTxFirstTxMstamp(skb));
 }

@@ -23,7 +23,7 @@ import { tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpSkbSentAfter } from './tcp-rate.ts';
 import { tcpPacketsInFlight, tcpTsortedDel } from './tcp-rtx-queue.ts';
 import {
-  TCPCB_LOST, TCPCB_RETRANS, TCPCB_SACKED_RETRANS, before, tcbEndSeq, tcbSacked, tcpSkbTimestampUs,
+  TCPCB_LOST, TCPCB_RETRANS, TCPCB_SACKED_RETRANS, before, tcbEndSeq, tcbSacked, tcpSkbSerial, tcpSkbTimestampUs,
 } from './tcp-skb-cb.ts';
 import { TCP_CA_Recovery } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -60,7 +60,7 @@ function tcpRackDetectLoss(sk: TcpSock): number {
     next = skb.right;
     const sacked = tcbSacked(skb);
     if ((sacked & TCPCB_LOST) !== 0 && (sacked & TCPCB_SACKED_RETRANS) === 0) continue;
-    if (!tcpSkbSentAfter(sk.rackMstamp, tcpSkbTimestampUs(skb), sk.rackEndSeq, tcbEndSeq(skb))) break;
+    if (!tcpSkbSentAfter(sk.rackSerial, tcpSkbSerial(skb), sk.rackEndSeq, tcbEndSeq(skb))) break;
     const remaining = tcpRackSkbTimeout(sk, skb, reoWnd);
     if (remaining <= 0) {
       tcpMarkSkbLost(sk, skb);
@@ -82,23 +82,19 @@ export function tcpRackMarkLost(sk: TcpSock): boolean {
   return true;
 }
 
-/** Steps 1 and 2: a segment sent at xmitTime was delivered. @param sacked its TCPCB_* marks */
-export function tcpRackAdvance(sk: TcpSock, sacked: number, endSeq: number, xmitTime: number): void {
-  const rtt = tcpStampUsDelta(sk.tcpMstamp, xmitTime);
+/** Steps 1 and 2: skb was delivered. */
+export function tcpRackAdvance(sk: TcpSock, skb: SkBuff): void {
+  const rtt = tcpStampUsDelta(sk.tcpMstamp, tcpSkbTimestampUs(skb));
   // Faster than any round trip: it was an earlier transmission of the segment that was delivered.
-  if (rtt < tcpMinRtt(sk) && (sacked & TCPCB_RETRANS) !== 0) return;
+  if (rtt < tcpMinRtt(sk) && (tcbSacked(skb) & TCPCB_RETRANS) !== 0) return;
+  const serial = tcpSkbSerial(skb);
+  const endSeq = tcbEndSeq(skb);
   sk.rackAdvanced = true;
   sk.rackRttUs = rtt;
-  if (tcpSkbSentAfter(xmitTime, sk.rackMstamp, endSeq, sk.rackEndSeq)) {
-    sk.rackMstamp = xmitTime;
+  if (tcpSkbSentAfter(serial, sk.rackSerial, endSeq, sk.rackEndSeq)) {
+    sk.rackSerial = serial;
     sk.rackEndSeq = endSeq;
   }
-}
-
-/** A new flight begins when nothing was out: what RACK knew of the last one says nothing of this. */
-export function tcpRackRestart(sk: TcpSock, xmitTime: number, seq: number): void {
-  sk.rackMstamp = xmitTime;
-  sk.rackEndSeq = seq;
 }
 
 /** The reordering timer fired: what was waited for is lost. */

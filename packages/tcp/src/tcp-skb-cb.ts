@@ -172,6 +172,14 @@ export function tcpSkbSetTimestampUs(skb: SkBuff, us: number): void {
   skb.cb11 = us | 0;
 }
 
+/** The number of this transmission among all of the connection. (skb.csum is free on the way down.) */
+export function tcpSkbSerial(skb: SkBuff): number {
+  return skb.csum;
+}
+export function tcpSkbSetSerial(skb: SkBuff, serial: number): void {
+  skb.csum = serial | 0;
+}
+
 /** a < b in sequence space. */
 export function before(a: number, b: number): boolean {
   return ((a - b) | 0) < 0;

@@ -220,8 +220,10 @@ export class TcpSock extends InetConnectionSock {
   /** What is in flight in the order of its last sending, oldest first; linked by left (older) and right (RFC 8985). */
   tsortedFirst: SkBuff | null;
   tsortedLast: SkBuff | null;
-  /** RACK's state (RFC 8985 §6): send time and end of the newest segment delivered, its RTT, the reordering window's steps. */
-  rackMstamp: number;
+  /** Number of the last transmission: which of two was later, where the clock's tick does not tell. */
+  xmitSerial: number;
+  /** RACK's state (RFC 8985 §6): number and end of the newest segment delivered, its RTT, the reordering window's steps. */
+  rackSerial: number;
   rackEndSeq: number;
   rackRttUs: number;
   rackLastDelivered: number;
@@ -362,7 +364,8 @@ export class TcpSock extends InetConnectionSock {
     this.highestSack = null;
     this.tsortedFirst = null;
     this.tsortedLast = null;
-    this.rackMstamp = 0;
+    this.xmitSerial = 0;
+    this.rackSerial = 0;
     this.rackEndSeq = 0;
     this.rackRttUs = 0;
     this.rackLastDelivered = 0;
