@@ -9,8 +9,11 @@ export interface HostLoop {
   attach(onTurn: () => void, onAlarm: () => void): void;
   /** Host time in ns since some fixed moment: for yielding, never for protocol time. */
   now(): number;
-  /** Calls onTurn once, in a macrotask of its own (setImmediate, or a MessageChannel). */
-  requestTurn(): void;
+  /**
+   * Calls onTurn once, in a macrotask of its own (setImmediate, or a MessageChannel), however often it is asked before that. With
+   * `keep` the process stays alive until then, whatever setRef says.
+   */
+  requestTurn(keep: boolean): void;
   /** Calls onAlarm once, `delay` ns from now or a little later; replaces the alarm that was set. */
   setAlarm(delay: number): void;
   clearAlarm(): void;

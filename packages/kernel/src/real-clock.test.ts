@@ -140,9 +140,9 @@ describe('the host loop', () => {
         },
         () => undefined,
       );
-      loop.setRef(true);
-      loop.requestTurn();
-      loop.requestTurn();
+      loop.requestTurn(false);
+      loop.requestTurn(true);
+      loop.requestTurn(false);
       void Promise.resolve().then(() => log.push('microtask'));
     });
     await macrotask();
@@ -165,7 +165,7 @@ describe('the host loop', () => {
     });
     expect(rang - begin).toBeGreaterThanOrEqual(1_000_000);
     loop.setAlarm(0);
-    loop.requestTurn();
+    loop.requestTurn(true);
     loop.close();
     loop.setAlarm(0);
   });

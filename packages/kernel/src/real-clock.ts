@@ -32,8 +32,19 @@ interface HostGlobals {
 const SPIN_BELOW = 200_000;
 const MAX_TIMEOUT_MS = 0x7fffffff;
 
+/** The host's globals, bound: a browser's functions refuse another `this`. */
 function globals(): HostGlobals {
-  return globalThis as unknown as HostGlobals;
+  const host = globalThis as unknown as HostGlobals;
+  const bound: HostGlobals = {
+    performance: host.performance,
+    setTimeout: host.setTimeout.bind(globalThis),
+    clearTimeout: host.clearTimeout.bind(globalThis),
+  };
+  if (host.setImmediate !== undefined) bound.setImmediate = host.setImmediate.bind(globalThis);
+  if (host.clearImmediate !== undefined) bound.clearImmediate = host.clearImmediate.bind(globalThis);
+  if (host.MessageChannel !== undefined) bound.MessageChannel = host.MessageChannel;
+  if (host.crypto !== undefined) bound.crypto = host.crypto;
+  return bound;
 }
 
 /** The handle's ref or unref, where it has one (a browser's timer is a number). */
@@ -43,7 +54,7 @@ function setHandleRef(handle: HostHandle | number | null, ref: boolean): void {
   else handle.unref?.();
 }
 
-/** One way of getting a macrotask. */
+/** One way of getting a macrotask; what is asked for keeps the process alive if `setRef` last said so. */
 interface TurnSource {
   request(fn: () => void): void;
   setRef(ref: boolean): void;
@@ -52,14 +63,11 @@ interface TurnSource {
 
 function immediateTurns(host: HostGlobals, setImmediate: (fn: () => void) => HostHandle | number): TurnSource {
   let handle: HostHandle | number | null = null;
-  let reffed = false;
   return {
     request(fn) {
       handle = setImmediate(fn);
-      if (!reffed) setHandleRef(handle, false);
     },
     setRef(ref) {
-      reffed = ref;
       setHandleRef(handle, ref);
     },
     close() {
@@ -94,90 +102,130 @@ function channelTurns(Channel: NonNullable<HostGlobals['MessageChannel']>): Turn
   };
 }
 
-function timeoutTurns(host: HostGlobals): TurnSource {
+function turnSource(host: HostGlobals): TurnSource {
+  if (host.setImmediate !== undefined) return immediateTurns(host, host.setImmediate);
+  if (host.MessageChannel !== undefined) return channelTurns(host.MessageChannel);
   return immediateTurns(host, (fn) => host.setTimeout(fn, 0));
 }
 
-function turnSource(host: HostGlobals): TurnSource {
-  if (host.setImmediate !== undefined) return immediateTurns(host, host.setImmediate.bind(globalThis));
-  if (host.MessageChannel !== undefined) return channelTurns(host.MessageChannel);
-  return timeoutTurns(host);
+/** What a host loop knows. */
+class LoopState {
+  host: HostGlobals;
+  turns: TurnSource;
+  onTurn: () => void;
+  onAlarm: () => void;
+  /** What turns.request is given: made once. */
+  turn: () => void;
+  ring: () => void;
+  requested: boolean;
+  /** The turn that was asked for keeps the process alive, whatever `reffed` says. */
+  keep: boolean;
+  /** Of the alarm, in ns; Infinity if it is not set. */
+  deadline: number;
+  /** Null while the alarm is not set, or so near that turns wait for it. */
+  timer: HostHandle | number | null;
+  reffed: boolean;
+  attached: boolean;
+  closed: boolean;
+
+  constructor(host: HostGlobals) {
+    this.host = host;
+    this.turns = turnSource(host);
+    this.onTurn = unattached;
+    this.onAlarm = unattached;
+    this.turn = () => takeTurn(this);
+    this.ring = () => ringAlarm(this);
+    this.requested = false;
+    this.keep = false;
+    this.deadline = Infinity;
+    this.timer = null;
+    this.reffed = false;
+    this.attached = false;
+    this.closed = false;
+  }
+}
+
+function unattached(): void {
+  throw new Error('the host loop serves no World yet');
+}
+
+function hostNow(state: LoopState): number {
+  return Math.floor(state.host.performance.now() * 1e6);
+}
+
+function requestTurn(state: LoopState, keep: boolean): void {
+  if (state.closed || (state.requested && (state.keep || !keep))) return;
+  if (!state.requested) state.turns.request(state.turn);
+  state.requested = true;
+  state.keep = keep;
+  state.turns.setRef(keep || state.reffed);
+}
+
+function takeTurn(state: LoopState): void {
+  state.requested = false;
+  state.keep = false;
+  if (state.closed) return;
+  if (state.timer === null && state.deadline !== Infinity) {
+    if (hostNow(state) < state.deadline) requestTurn(state, false);
+    else ringAlarm(state);
+  }
+  state.onTurn();
+}
+
+function ringAlarm(state: LoopState): void {
+  state.timer = null;
+  state.deadline = Infinity;
+  if (!state.closed) state.onAlarm();
+}
+
+function clearAlarm(state: LoopState): void {
+  if (state.timer !== null) state.host.clearTimeout(state.timer);
+  state.timer = null;
+  state.deadline = Infinity;
+}
+
+function setAlarm(state: LoopState, delay: number): void {
+  clearAlarm(state);
+  if (state.closed) return;
+  state.deadline = hostNow(state) + delay;
+  if (delay < SPIN_BELOW) {
+    requestTurn(state, false);
+    return;
+  }
+  state.timer = state.host.setTimeout(state.ring, Math.min(Math.ceil(delay / 1e6), MAX_TIMEOUT_MS));
+  if (!state.reffed) setHandleRef(state.timer, false);
+}
+
+function setRef(state: LoopState, ref: boolean): void {
+  state.reffed = ref;
+  setHandleRef(state.timer, ref);
+  state.turns.setRef(ref || state.keep);
+}
+
+function attach(state: LoopState, onTurn: () => void, onAlarm: () => void): void {
+  if (state.attached) throw new Error('a clock serves one World');
+  state.attached = true;
+  state.onTurn = onTurn;
+  state.onAlarm = onAlarm;
+}
+
+function close(state: LoopState): void {
+  state.closed = true;
+  clearAlarm(state);
+  state.turns.close();
 }
 
 /** The event loop of the host this runs on, for one World. */
 export function hostLoop(): HostLoop {
-  const host = globals();
-  const turns = turnSource(host);
-  const clearTimeout = host.clearTimeout.bind(globalThis);
-  const setTimeout = host.setTimeout.bind(globalThis);
-  const performance = host.performance;
-  let onTurn = (): void => undefined;
-  let onAlarm = (): void => undefined;
-  let requested = false;
-  let deadline = Infinity;
-  let timer: HostHandle | number | null = null;
-  let reffed = false;
-  let closed = false;
-  let attached = false;
-
-  const now = (): number => Math.floor(performance.now() * 1e6);
-  const request = (): void => {
-    if (requested || closed) return;
-    requested = true;
-    turns.request(turn);
-  };
-  const turn = (): void => {
-    requested = false;
-    if (closed) return;
-    if (timer === null && deadline !== Infinity) spin();
-    onTurn();
-  };
-  /** A wait too short for the host's timer: look again each turn. */
-  const spin = (): void => {
-    if (now() < deadline) request();
-    else ring();
-  };
-  const ring = (): void => {
-    timer = null;
-    deadline = Infinity;
-    if (!closed) onAlarm();
-  };
-  const disarm = (): void => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-    deadline = Infinity;
-  };
+  const state = new LoopState(globals());
   return {
-    attach(turnFn, alarmFn) {
-      if (attached) throw new Error('a clock serves one World');
-      attached = true;
-      onTurn = turnFn;
-      onAlarm = alarmFn;
-    },
-    now,
-    requestTurn: request,
-    setAlarm(delay) {
-      disarm();
-      if (closed) return;
-      deadline = now() + delay;
-      if (delay < SPIN_BELOW) {
-        request();
-        return;
-      }
-      timer = setTimeout(ring, Math.min(Math.ceil(delay / 1e6), MAX_TIMEOUT_MS));
-      if (!reffed) setHandleRef(timer, false);
-    },
-    clearAlarm: disarm,
-    setRef(ref) {
-      reffed = ref;
-      setHandleRef(timer, ref);
-      turns.setRef(ref);
-    },
-    close() {
-      closed = true;
-      disarm();
-      turns.close();
-    },
+    attach: (onTurn, onAlarm) => attach(state, onTurn, onAlarm),
+    now: () => hostNow(state),
+    requestTurn: (keep) => requestTurn(state, keep),
+    setAlarm: (delay) => setAlarm(state, delay),
+    clearAlarm: () => clearAlarm(state),
+    setRef: (ref) => setRef(state, ref),
+    close: () => close(state),
   };
 }
 

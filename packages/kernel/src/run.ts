@@ -12,7 +12,7 @@ import { runEvent } from './event.ts';
 import { NET_GONE, NET_UP } from './net-state.ts';
 import { readClock } from './now.ts';
 import { fault } from './panic.ts';
-import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle } from './settle.ts';
+import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle, TURN_NONE } from './settle.ts';
 import { softirqNames, takeSoftirqNet } from './softirq.ts';
 import { takeWork } from './work.ts';
 import type { World } from './world.ts';
@@ -34,7 +34,7 @@ function lookAtBudget(world: World): void {
       // Whoever starts to be busy asks for a turn; while turns come, the event loop is not starving.
       world.watching = true;
       world.watchSince = world.now;
-      requestTurn(world);
+      requestTurn(world, false);
     } else if (world.now - world.watchSince > SLICE) world.spent = true;
   } else if (world.quietTurns < QUIET_TURNS) {
     world.turnCharge += units;
@@ -108,7 +108,7 @@ function throwFaults(world: World): void {
 
 /** A turn of the host's event loop, asked for by `settle`. */
 export function worldTurn(world: World): void {
-  world.turnRequested = false;
+  world.turnRequested = TURN_NONE;
   world.watching = false;
   world.spent = false;
   if (world.closed) return;

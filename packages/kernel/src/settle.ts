@@ -7,6 +7,11 @@ import type { World } from './world.ts';
 /** User code that was let run has surely had its say after this many turns: one to reach the end of ours, and one whole. */
 export const QUIET_TURNS = 2;
 
+/** World.turnRequested. */
+export const TURN_NONE = 0;
+const TURN_ASKED = 1;
+const TURN_KEPT = 2;
+
 /** Anything that must run now. */
 export function hasWork(world: World): boolean {
   return world.softirqFirst !== null || world.workFirst !== null;
@@ -17,11 +22,15 @@ export function hasForeground(world: World): boolean {
   return world.timers.count !== 0 || world.hrtimers.heap.length !== 0;
 }
 
-/** Asks for a turn, unless one is on its way. */
-export function requestTurn(world: World): void {
-  if (world.turnRequested) return;
-  world.turnRequested = true;
-  world.clock.loop.requestTurn();
+/**
+ * Asks for a turn. One in which something must run keeps the process alive; one that only lets virtual time pass does so while the
+ * World has references.
+ */
+export function requestTurn(world: World, keep: boolean): void {
+  const asked = keep ? TURN_KEPT : TURN_ASKED;
+  if (world.turnRequested >= asked) return;
+  world.turnRequested = asked;
+  world.clock.loop.requestTurn(keep);
 }
 
 /** Asks the host for a turn or an alarm, as needed. Call at depth 0. */
@@ -30,10 +39,10 @@ export function settle(world: World): void {
   if (world.closed) return;
   const loop = world.clock.loop;
   const virtual = world.clock.virtual;
-  if (hasWork(world) || world.spent || world.faults.length !== 0) requestTurn(world);
+  if (hasWork(world) || world.spent || world.faults.length !== 0) requestTurn(world, true);
   else if (virtual !== null) {
-    if (virtual.held === 0 && (hasForeground(world) || world.idleWaiters.length !== 0)) requestTurn(world);
-  } else if (world.idleWaiters.length !== 0 && !hasForeground(world)) requestTurn(world);
+    if (virtual.held === 0 && (hasForeground(world) || world.idleWaiters.length !== 0)) requestTurn(world, false);
+  } else if (world.idleWaiters.length !== 0 && !hasForeground(world)) requestTurn(world, false);
   if (virtual === null && world.nextEvent < world.alarmAt) {
     world.alarmAt = world.nextEvent;
     loop.setAlarm(Math.max(0, world.nextEvent - world.clock.now()));

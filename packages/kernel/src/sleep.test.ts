@@ -68,6 +68,18 @@ describe('sleep', () => {
   });
 });
 
+describe('what keeps the process alive', () => {
+  test('work that must run does; virtual time that could pass does not, unless something is open', () => {
+    const loop = fakeLoop();
+    const world = createWorld({ clock: virtualClock({ loop }) });
+    const net = createNet(world);
+    modTimer(timerSetup(net, () => undefined, null), world.jiffies + 5);
+    expect([loop.wanted, loop.kept]).toEqual([true, false]);
+    scheduleWork(initWork(net, () => undefined, null));
+    expect([loop.wanted, loop.kept]).toEqual([true, true]);
+  });
+});
+
 describe('idle', () => {
   test('waits for events, softirqs and works, and for those that they cause', async () => {
     const world = createWorld();

@@ -6,7 +6,7 @@ import { Hrtimer, HRTIMER_DEFERRABLE, hrtimerActive, hrtimerCancel, hrtimerForwa
 import { INITIAL_JIFFIES, jiffiesAt, NSEC_PER_JIFFY } from './jiffies.ts';
 import type { FakeLoop } from './testing/fake-loop.ts';
 import { fakeLoop, fakeRealClock } from './testing/fake-loop.ts';
-import { delTimer, modTimer, TIMER_DEFERRABLE, TimerList, timerPending, timerSetup } from './timer.ts';
+import { delTimer, modTimer, TIMER_DEFERRABLE, type TimerList, timerPending, timerSetup } from './timer.ts';
 import { virtualClock } from './virtual-clock.ts';
 import { createWorld } from './world.ts';
 import type { World } from './world.ts';

@@ -40,7 +40,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
       if (virtual.held === 0) throw new Error('virtual clock: release without hold');
       if (--virtual.held !== 0) return;
       virtual.released = true;
-      loop.requestTurn();
+      loop.requestTurn(true);
     },
   };
 }

@@ -73,7 +73,8 @@ export class World {
   // The host's event loop.
   /** Something of what `settle` looks at has changed. */
   kick: boolean;
-  turnRequested: boolean;
+  /** A turn was asked for: TURN_… in settle.ts. */
+  turnRequested: number;
   /** Turns of the event loop since user code was last let run, at most QUIET_TURNS. */
   quietTurns: number;
   idleWaiters: IdleWaiter[];
@@ -119,7 +120,7 @@ export class World {
     this.watching = false;
     this.watchSince = 0;
     this.kick = false;
-    this.turnRequested = false;
+    this.turnRequested = 0;
     this.quietTurns = 0;
     this.idleWaiters = [];
     this.refs = 0;

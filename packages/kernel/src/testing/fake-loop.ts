@@ -7,6 +7,8 @@ export interface FakeLoop extends HostLoop {
   /** Moved this far by every look at it. */
   step: number;
   wanted: boolean;
+  /** The turn that is wanted keeps the process alive. */
+  kept: boolean;
   /** When the alarm is due; Infinity if it is not set. */
   alarm: number;
   alarmsSet: number;
@@ -27,6 +29,7 @@ export function fakeLoop(): FakeLoop {
     time: 0,
     step: 0,
     wanted: false,
+    kept: false,
     alarm: Infinity,
     alarmsSet: 0,
     ref: false,
@@ -36,8 +39,9 @@ export function fakeLoop(): FakeLoop {
       onAlarm = alarm;
     },
     now: () => (loop.time += loop.step),
-    requestTurn() {
+    requestTurn(keep) {
       loop.wanted = true;
+      loop.kept ||= keep;
     },
     setAlarm(delay) {
       loop.alarm = loop.time + delay;
@@ -55,6 +59,7 @@ export function fakeLoop(): FakeLoop {
     turn() {
       if (!loop.wanted) return false;
       loop.wanted = false;
+      loop.kept = false;
       onTurn();
       return true;
     },

@@ -10,7 +10,6 @@ export function macrotask(): Promise<void> {
       resolve();
     };
     loop.attach(turn, () => undefined);
-    loop.setRef(true);
-    loop.requestTurn();
+    loop.requestTurn(true);
   });
 }
