@@ -34,6 +34,9 @@ import {
 import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
+/** Most payload in the linear part: with the headers it fills the pool's small slot; what is more goes to page fragments. */
+const TCP_LINEAR_MAX = 2048 - MAX_TCP_HEADER;
+
 /** Proto.sendmsg. Bytes taken, or -errno; -EAGAIN from a blocking call means: call again when writeable (msg says how far it came). */
 export function tcpSendmsg(sock: Sock, msg: MsgHdr, _len: number): number {
   const net = sock.skNet;
@@ -109,7 +112,8 @@ function tcpSendmsgTail(sk: TcpSock, sizeGoal: number, fresh: boolean): SkBuff |
   const tail = tcpWriteQueueTail(sk);
   if (tail !== null && !fresh && tail.len < sizeGoal && !tcbEor(tail)) return tail;
   if (!skStreamMemoryFree(sk)) return null;
-  const skb = tcpStreamAllocSkb(sk, tcpRtxAndWriteQueuesEmpty(sk));
+  const linear = Math.min(sk.mssCache, TCP_LINEAR_MAX);
+  const skb = tcpStreamAllocSkb(sk, linear, tcpRtxAndWriteQueuesEmpty(sk));
   if (skb === null) return null;
   tcpSkbEntail(sk, skb);
   return skb;
@@ -193,9 +197,12 @@ function tcpWmemSchedule(sk: TcpSock, copy: number): number {
   return Math.min(copy, sk.skForwardAlloc);
 }
 
-/** An empty sk_buff for the write queue with room for all headers; `force`: also when the account is exhausted. Null without memory. */
-export function tcpStreamAllocSkb(sk: TcpSock, force: boolean): SkBuff | null {
-  const skb = allocSkb(sk.skNet, MAX_TCP_HEADER);
+/**
+ * An empty sk_buff for the write queue with room for all headers and `size` bytes in its linear part; `force`: also when
+ * the account is exhausted. Null without memory.
+ */
+export function tcpStreamAllocSkb(sk: TcpSock, size: number, force: boolean): SkBuff | null {
+  const skb = allocSkb(sk.skNet, MAX_TCP_HEADER + size);
   if (skb === null) {
     skEnterMemoryPressure(sk);
     skStreamModerateSndbuf(sk);

@@ -1,0 +1,67 @@
+// What runs on Linux's side where no common tool does the job: node:net and node:dgram are the kernel's own TCP and UDP.
+//   udp-echo PORT          answers every datagram; prints "ready"
+//   udp-client HOST PORT SIZE…   sends a datagram of each size, prints the size of each answer that is the same octets
+//   tcp-echo PORT          answers every octet; prints "ready"
+//   tcp-clients HOST PORT N      opens N connections, prints "open", sends a line on each when one comes in on stdin, prints how
+//                          many came back whole, ends
+import dgram from 'node:dgram';
+import net from 'node:net';
+
+const [role, ...args] = process.argv.slice(2);
+
+/** @param {string} line */
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+/** @param {number} port */
+function udpEcho(port) {
+  const socket = dgram.createSocket({ type: 'udp4', recvBufferSize: 1 << 22 });
+  socket.on('message', (message, { address, port: from }) => socket.send(message, from, address));
+  socket.bind(port, () => say('ready'));
+}
+
+/** @param {string} host @param {number} port @param {number[]} sizes */
+function udpClient(host, port, sizes) {
+  const socket = dgram.createSocket('udp4');
+  const messages = sizes.map((size) => Buffer.alloc(size, size & 0xff));
+  let next = 0;
+  const send = () => (next < messages.length ? socket.send(messages[next] ?? '', port, host) : socket.close());
+  socket.on('message', (answer) => {
+    say(answer.equals(messages[next] ?? answer) ? String(answer.length) : `other octets in ${answer.length}`);
+    next++;
+    send();
+  });
+  socket.bind(0, send);
+}
+
+/** @param {number} port */
+function tcpEcho(port) {
+  net.createServer((socket) => socket.on('error', () => socket.destroy()).pipe(socket)).listen(port, '0.0.0.0', 4096, () => say('ready'));
+}
+
+/** @param {string} host @param {number} port @param {number} count */
+async function tcpClients(host, port, count) {
+  const open = Array.from({ length: count }, () => new Promise((resolve, reject) => {
+    const socket = net.connect(port, host, () => resolve(socket)).once('error', reject);
+  }));
+  const sockets = /** @type {net.Socket[]} */ (await Promise.all(open));
+  say('open');
+  await new Promise((resolve) => process.stdin.once('data', resolve));
+  const answers = sockets.map(async (socket, i) => {
+    const line = `line ${i}\n`;
+    socket.end(line);
+    let answer = '';
+    for await (const chunk of socket) answer += chunk;
+    return answer === line;
+  });
+  say(String((await Promise.all(answers)).filter(Boolean).length));
+  process.exit(0);
+}
+
+const [first = '', second = '', ...rest] = args;
+if (role === 'udp-echo') udpEcho(Number(first));
+else if (role === 'udp-client') udpClient(first, Number(second), rest.map(Number));
+else if (role === 'tcp-echo') tcpEcho(Number(first));
+else if (role === 'tcp-clients') await tcpClients(first, Number(second), Number(rest[0]));
+else throw new Error(`no such role: ${role}`);
