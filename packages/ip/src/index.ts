@@ -21,6 +21,7 @@ export {
 } from './ip-output.ts';
 export { ipDontFragment, ipSelectTtl, ipSkUsePmtu } from './ip-sock.ts';
 export { skDstSet, skSetupCaps } from './sk-route.ts';
+export { ipIfnameToIndex } from './ifname.ts';
 export {
   IpcmCookie, ipAppendData, ipFinishSkb, ipFlushPendingFrames, ipGenericGetfrag, ipMakeSkb, ipPushPendingFrames, ipSendSkb, ipcmInitSk,
 } from './ip-append.ts';
