@@ -1,5 +1,6 @@
 // Install
-export { installNeigh, NetnsNeigh } from './install.ts';
+export { installNeigh } from './install.ts';
+export { NetnsNeigh } from './neighbour.ts';
 
 // Structs and tables
 export { HhCache, MAX_ADDR_LEN, NeighParms, NeighStatistics, NeighTable, Neighbour } from './neighbour.ts';

@@ -4,22 +4,7 @@
 import { absent, netAtExit, requireNet } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { neighTableClear } from './neigh-table.ts';
-import type { NeighTable } from './neighbour.ts';
-
-declare module '@stack/kernel' {
-  interface NetLinks {
-    neigh: NetnsNeigh;
-  }
-}
-
-/** What a Net has of this layer: its tables. */
-export class NetnsNeigh {
-  tables: NeighTable[];
-
-  constructor() {
-    this.tables = [];
-  }
-}
+import { NetnsNeigh } from './neighbour.ts';
 
 /** Installs the layer; needs netdev. Throws if it is not there. */
 export function installNeigh(net: Net): void {

@@ -13,6 +13,12 @@ import { SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { NUD_NONE } from './nud.ts';
 
+declare module '@stack/kernel' {
+  interface NetLinks {
+    neigh: NetnsNeigh;
+  }
+}
+
 declare module '@stack/skbuff' {
   interface SkbLinks {
     /** dst.neighbour: the next hop; the dst holds a reference. */
@@ -249,5 +255,14 @@ export class NeighTable {
     this.lastRand = net.world.jiffies;
     this.gcTimer = gcTimer;
     this.stats = new NeighStatistics();
+  }
+}
+
+/** What a Net has of this layer: its tables. */
+export class NetnsNeigh {
+  tables: NeighTable[];
+
+  constructor() {
+    this.tables = [];
   }
 }
