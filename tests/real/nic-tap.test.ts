@@ -11,7 +11,7 @@ import {
   leakReport, skbAddRxFrag, allocPage, skbChecksum, skbCopyBits, skbPut, skbReserve, type SkBuff,
 } from '@stack/skbuff';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createNetns, deleteNetns, describeReal, eventually, ip, nsIp, nsIpJson, nsRun, plug, type Netns } from './support.ts';
+import { createNetns, deleteNetns, describeReal, eventually, ip, nsIp, nsIpJson, nsRun, plug, type Netns } from '../support/netns.ts';
 
 const PEER = '10.99.0.1';
 const OURS = '10.99.0.2';
