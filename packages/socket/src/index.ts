@@ -64,6 +64,7 @@ export { Task } from './task.ts';
 export { createTask, exitTask } from './exit.ts';
 export { allocFd, fdInstall, fget } from './fdtable.ts';
 export { installSocket } from './install.ts';
+export { sockSetRef } from './net-ref.ts';
 
 /* What families and protocols are made of */
 export {

@@ -98,6 +98,9 @@ export class NetnsSocket {
   sockFirst: Sock | null;
   sockLast: Sock | null;
   socksInUse: number;
+  /** Whether open sockets and sleeping calls keep the process alive (sockSetRef), and how many there are. */
+  refd: boolean;
+  refCount: number;
   /** One page for all sendmsg calls of the Net. */
   taskFrag: PageFrag;
   /** Finds a device by name, 0 if there is none: set by whoever installs devices for sockets (SO_BINDTODEVICE). */
@@ -117,6 +120,8 @@ export class NetnsSocket {
     this.sockFirst = null;
     this.sockLast = null;
     this.socksInUse = 0;
+    this.refd = true;
+    this.refCount = 0;
     this.taskFrag = new PageFrag();
     this.ifnameToIndex = null;
     this.nextPid = 1;

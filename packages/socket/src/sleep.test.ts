@@ -1,5 +1,6 @@
-import { EAGAIN, EBADF, EINTR, EPIPE, sleep, traceNet, worldEnter, worldLeave } from '@stack/kernel';
+import { EAGAIN, EBADF, EINTR, EPIPE, modTimer, sleep, timerSetup, traceNet, worldEnter, worldLeave } from '@stack/kernel';
 import { expect, test } from 'vitest';
+import { sockSetRef } from './net-ref.ts';
 import { exitTask } from './exit.ts';
 import { Linger, Timeval } from './msghdr.ts';
 import { sysRead, sysWrite } from './read-write.ts';
@@ -227,4 +228,28 @@ test('a throw in a protocol panics the host, and the call returns -EIO', async (
   await Promise.resolve();
   expect(panics).toEqual(['broken']);
   expect(host.net.panicked).not.toBeNull();
+});
+
+test('open sockets and sleeping calls keep the process alive, unless the host is told not to', async () => {
+  const host = testHost();
+  const [, b] = testPair(host);
+  expect(host.world.refs).toBe(2);
+  const reading = sysRead(host.task, b, new Uint8Array(1));
+  expect(host.world.refs).toBe(3);
+  sockSetRef(host.net, false);
+  expect(host.world.refs).toBe(0);
+  now(sysClose(host.task, b));
+  await reading;
+  sockSetRef(host.net, true);
+  expect(host.world.refs).toBe(1);
+});
+
+test('what arrives in the tick in which the time is up still counts', async () => {
+  const host = testHost();
+  const [a, b] = testPair(host);
+  sysSetsockopt(host.task, b, SOL_SOCKET, SO_RCVTIMEO, new Timeval(0, 5000));
+  const reading = sysRead(host.task, b, new Uint8Array(1));
+  const timer = timerSetup(host.net, () => now(sysWrite(host.task, a, bytes('x'))), null);
+  modTimer(timer, (host.world.jiffies + 5) | 0);
+  expect(await reading).toBe(1);
 });

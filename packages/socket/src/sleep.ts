@@ -15,6 +15,7 @@ import type { Signal, TimerList, WaitQueueHead, Work } from '@stack/kernel';
 import type { File, Kiocb } from './file.ts';
 import { iocbPut } from './iocb.ts';
 import type { MsgHdr } from './msghdr.ts';
+import { netRef, netUnref } from './net-ref.ts';
 import type { Task } from './task.ts';
 
 /** Last argument of system calls that may sleep. */
@@ -52,8 +53,7 @@ export class Sleeper {
   timer: TimerList;
   work: Work;
   timed: boolean;
-  /** 0, or the reason why it gives up. */
-  why: number;
+  timeIsUp: boolean;
   signal: Signal | null;
   resolve: ((result: number) => void) | null;
   /** Made once, so that a sleep costs no closure. */
@@ -79,7 +79,7 @@ export class Sleeper {
     this.timer = timerSetup(task.net, sleeperTimeout, this);
     this.work = initWork(task.net, sleeperWork, this);
     this.timed = false;
-    this.why = 0;
+    this.timeIsUp = false;
     this.signal = null;
     this.resolve = null;
     this.executor = (resolve) => {
@@ -131,6 +131,7 @@ export function sleeperStart(
     sleeper.signal = options.signal;
     options.signal.addEventListener('abort', sleeper.onAbort);
   }
+  netRef(sleeper.task.net);
   return new Promise<number>(sleeper.executor);
 }
 
@@ -149,7 +150,7 @@ function sleeperWake(entry: WaitQueueEntry, key: number): number {
 
 function sleeperTimeout(timer: TimerList): void {
   const sleeper = timer.data as Sleeper;
-  sleeper.why = -EAGAIN;
+  sleeper.timeIsUp = true;
   scheduleWork(sleeper.work);
 }
 
@@ -158,12 +159,10 @@ function sleeperWork(work: Work): void {
   const sleeper = work.data as Sleeper;
   // The call may have ended between the wake-up and now.
   if (sleeper.resolve === null || sleeper.ops === null) return;
-  if (sleeper.why !== 0) {
-    sleeperFinish(sleeper, sleeper.ops.giveUp(sleeper, sleeper.why));
-    return;
-  }
+  // Also when the time is up: what came at the last moment counts.
   const result = sleeper.ops.restart(sleeper);
   if (result !== -EAGAIN) sleeperFinish(sleeper, result);
+  else if (sleeper.timeIsUp) sleeperFinish(sleeper, sleeper.ops.giveUp(sleeper, -EAGAIN));
 }
 
 /** The user's AbortSignal: comes from the host, at any time. */
@@ -194,6 +193,7 @@ function sleeperFinish(sleeper: Sleeper, result: number): void {
   sleeperReset(sleeper);
   sleeper.next = task.sleeperFree;
   task.sleeperFree = sleeper;
+  netUnref(task.net);
   worldCrossing(task.net.world);
   if (resolve !== null) resolve(result);
 }
@@ -215,7 +215,7 @@ function sleeperReset(sleeper: Sleeper): void {
   sleeper.msg = null;
   sleeper.arg = null;
   sleeper.timed = false;
-  sleeper.why = 0;
+  sleeper.timeIsUp = false;
   sleeper.signal = null;
   sleeper.resolve = null;
   sleeper.prev = null;

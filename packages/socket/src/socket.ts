@@ -4,7 +4,7 @@
  * Up: doSyncRead -> sockAioRead -> __sockRecvmsg, or sockRecvmsg -> __sockRecvmsg -> sock.ops.recvmsg.
  */
 import {
-  EAFNOSUPPORT, EBADF, EINVAL, EEXIST, ENOTSOCK, ESPIPE, waitqueueActive, wakeUpAll, worldRef, worldUnref,
+  EAFNOSUPPORT, EBADF, EINVAL, EEXIST, ENOTSOCK, ESPIPE, waitqueueActive, wakeUpAll,
 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { fget, getUnusedFdInstall } from './fdtable.ts';
@@ -12,6 +12,7 @@ import { File } from './file.ts';
 import type { FileOperations, Kiocb, PollTable } from './file.ts';
 import { iocbInitBuf } from './iocb.ts';
 import type { MsgHdr } from './msghdr.ts';
+import { netRef, netUnref } from './net-ref.ts';
 import { Socket, SS_FREE } from './net-struct.ts';
 import type { NetProtoFamily, ProtoOps } from './net-struct.ts';
 import { sockFlag, SOCK_LINGER, sockResetFlag } from './sock-struct.ts';
@@ -34,9 +35,9 @@ export function sockUnregister(net: Net, family: number): void {
   if (family >= 0 && family < AF_MAX) net.socket.families[family] = null;
 }
 
-/** A Socket without protocol. It keeps the World awake until sockRelease. */
+/** A Socket without protocol. It keeps the process alive until sockRelease. */
 export function sockAlloc(net: Net): Socket {
-  worldRef(net.world);
+  netRef(net);
   return new Socket(net);
 }
 
@@ -59,7 +60,7 @@ export function sockRelease(sock: Socket): number {
   }
   if (sock.state !== SS_FREE) {
     sock.state = SS_FREE;
-    worldUnref(sock.net.world);
+    netUnref(sock.net);
   }
   // Whoever polls it still finds the descriptor gone.
   if (waitqueueActive(sock.wq)) wakeUpAll(sock.wq);
