@@ -55,6 +55,11 @@ export function nsIpJson(ns: Netns, ...args: string[]): Record<string, unknown>[
   return text.trim() === '' ? [] : (JSON.parse(text) as Record<string, unknown>[]);
 }
 
+/** Runs a short command in the namespace that does not need us to answer. Returns what it printed. */
+export function nsText(ns: Netns, file: string, ...args: string[]): string {
+  return ip('netns', 'exec', ns.name, file, ...args);
+}
+
 /** Runs a command in the namespace to its end, without blocking this process, which is the other side. Returns what it printed. */
 export async function nsRun(ns: Netns, file: string, ...args: string[]): Promise<string> {
   const { stdout } = await run('ip', ['netns', 'exec', ns.name, file, ...args], { encoding: 'utf8', maxBuffer: 64 << 20 });
