@@ -65,7 +65,7 @@ export interface InetConnectionSockAfOps {
   readonly lookupListener: (skb: SkBuff) => InetConnectionSock | null;
   /** The tables of the engine in a Net. */
   readonly hashinfo: (net: Net) => InetHashinfo;
-  /** The four-tuple's hash for ehash. */
+  /** The four-tuple's hash for ehash: a hash of all the rest, plus the local port. */
   readonly ehashfn: (sk: SockCommon) => number;
   /** Whether two members of ehash are the same four-tuple. */
   readonly match: (a: SockCommon, b: SockCommon) => boolean;

@@ -108,6 +108,6 @@ test('port 0 takes a free port of ip_local_port_range, odd offsets first, never 
     ports.push(sk.inetNum);
   }
   expect(ports.slice(0, 3).every((port) => port % 2 === 1)).toBe(true);
-  expect(ports.toSorted((a, b) => a - b)).toEqual([40000, 40002, 40005, 40006, 40007, 40008, 40009]);
+  expect([...ports].sort((a, b) => a - b)).toEqual([40000, 40002, 40005, 40006, 40007, 40008, 40009]);
   expect(bindTo(makeSock(net), 0)).toBe(-EADDRINUSE);
 });

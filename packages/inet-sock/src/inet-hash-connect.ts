@@ -13,6 +13,7 @@ import {
   inetBindBucketCreate, inetBindBucketFind, inetBindHash, inetEhashAdd, inetEhashDel, inetEhashNolisten,
 } from './inet-hashtables.ts';
 import { inetIsLocalReservedPort, inetSkGetLocalPortRange } from './inet-port-range.ts';
+import type { SockCommon } from './inet-sock.ts';
 import type { InetTimewaitSock } from './inet-timewait-sock.ts';
 import { inetTwskDeschedulePut } from './inet-timewait.ts';
 
@@ -27,21 +28,24 @@ function tablePerturb(hashinfo: InetHashinfo, net: Net): Int32Array {
   return table;
 }
 
-/** Whether sk with local port lport would be alone with its four-tuple; if so it is in ehash afterwards. */
-function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lport: number, bound: boolean): boolean {
-  const af = sk.afSpecific;
-  sk.inetNum = lport;
-  sk.inetSport = lport;
-  const hash = af.ehashfn(sk);
-  let tw: InetTimewaitSock | null = null;
-  for (let sk2 = hashinfo.ehash[hash & hashinfo.ehashMask] ?? null; sk2 !== null; sk2 = sk2.nullsNext) {
-    if (sk2.skHash !== hash || !af.match(sk, sk2)) continue;
-    if (sk2.skState !== TCP_TIME_WAIT) return false;
-    tw = sk2 as InetTimewaitSock;
-    if (!hashinfo.twskOps.twskUnique(sk, tw, bound)) return false;
-    break;
+/** The member of ehash with sk's four-tuple, whose hash is `hash`; or null. */
+function findFourTuple(sk: InetConnectionSock, hashinfo: InetHashinfo, hash: number): SockCommon | null {
+  const { match } = sk.afSpecific;
+  for (let other = hashinfo.ehash[hash & hashinfo.ehashMask] ?? null; other !== null; other = other.nullsNext) {
+    if (other.skHash === hash && match(sk, other)) return other;
   }
-  if (tw !== null) {
+  return null;
+}
+
+/**
+ * Puts sk, whose local port is set, into ehash if nobody has its four-tuple (`other` is who has it), or only a time-wait
+ * sock that may be taken over. False, and nothing done, otherwise.
+ */
+function takeFourTuple(sk: InetConnectionSock, hashinfo: InetHashinfo, hash: number, other: SockCommon | null, bound: boolean): boolean {
+  if (other !== null) {
+    if (other.skState !== TCP_TIME_WAIT) return false;
+    const tw = other as InetTimewaitSock;
+    if (!hashinfo.twskOps.twskUnique(sk, tw, bound)) return false;
     inetEhashDel(hashinfo, tw);
     hashinfo.twskOps.twskRecycled(tw);
     inetTwskDeschedulePut(tw);
@@ -54,32 +58,33 @@ function inetCheckEstablished(sk: InetConnectionSock, hashinfo: InetHashinfo, lp
 /** sk was bound before: its port is given. */
 function connectBoundPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number {
   const tb = sk.icskBindHash;
-  const lport = sk.inetNum;
   if (tb !== null && tb.owners === sk && sk.bindNext === null && tb.deathrow === null) {
     inetEhashNolisten(sk, null);
     return 0;
   }
-  return inetCheckEstablished(sk, hashinfo, lport, true) ? 0 : -EADDRNOTAVAIL;
+  const hash = sk.afSpecific.ehashfn(sk);
+  return takeFourTuple(sk, hashinfo, hash, findFourTuple(sk, hashinfo, hash), true) ? 0 : -EADDRNOTAVAIL;
 }
 
-/** Takes `port` if sk would be alone with its four-tuple on it. */
-function tryPort(sk: InetConnectionSock, hashinfo: InetHashinfo, port: number): boolean {
+/** Takes `port` if sk would be alone with its four-tuple, of this hash, on it. */
+function tryPort(sk: InetConnectionSock, hashinfo: InetHashinfo, port: number, hash: number): boolean {
+  sk.inetNum = port;
+  sk.inetSport = port;
+  // What nearly always decides comes first: a busy host tries many ports.
+  const other = findFourTuple(sk, hashinfo, hash);
+  if (other !== null && other.skState !== TCP_TIME_WAIT) return false;
   let tb = inetBindBucketFind(hashinfo, port);
-  if (tb !== null) {
-    // Ports of bind(2) are left alone: what they allow, their owners decide.
-    if (tb.fastreuse >= 0 || tb.fastreuseport >= 0) return false;
-    if (!inetCheckEstablished(sk, hashinfo, port, false)) return false;
-    // Taking over the last time-wait sock may have dissolved the bucket.
-    tb = inetBindBucketFind(hashinfo, port);
-  }
+  // Ports of bind(2) are left alone: what they allow, their owners decide.
+  if (tb !== null && (tb.fastreuse >= 0 || tb.fastreuseport >= 0)) return false;
+  if (!takeFourTuple(sk, hashinfo, hash, other, false)) return false;
+  // Taking over the last time-wait sock may have dissolved the bucket.
+  if (other !== null) tb = inetBindBucketFind(hashinfo, port);
   if (tb === null) {
     tb = inetBindBucketCreate(hashinfo, port);
     tb.fastreuse = -1;
     tb.fastreuseport = -1;
   }
   inetBindHash(sk, tb, port);
-  sk.inetSport = port;
-  if (sk.hashedIn === 0) inetEhashNolisten(sk, null);
   return true;
 }
 
@@ -87,9 +92,11 @@ function tryPort(sk: InetConnectionSock, hashinfo: InetHashinfo, port: number): 
 function connectAnyPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number {
   const net = sk.skNet;
   const portOffset = sk.afSpecific.portOffset(sk);
+  // The hash of a four-tuple is that of the rest plus the local port.
+  const hash0 = sk.afSpecific.ehashfn(sk);
   const range = inetSkGetLocalPortRange(sk);
   const low = range & 0xffff;
-  const high = (range >>> 16) & 0xffff;
+  const high = range >>> 16;
   const remaining = high - low + 1 > 1 ? (high - low + 1) & ~1 : 1;
   const perturb = tablePerturb(hashinfo, net);
   const index = portOffset & (INET_TABLE_PERTURB_SIZE - 1);
@@ -97,7 +104,7 @@ function connectAnyPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number 
   for (let parity = 0; parity < 2; parity++) {
     for (let i = 0; i < remaining; i += 2) {
       const port = low + ((offset + i) % remaining);
-      if (inetIsLocalReservedPort(net, port) || !tryPort(sk, hashinfo, port)) continue;
+      if (inetIsLocalReservedPort(net, port) || !tryPort(sk, hashinfo, port, (hash0 + port) | 0)) continue;
       // A few ports are skipped now and then, so that the sequence tells less about other connections.
       const step = sk.localPortRange !== 0 ? i : Math.max(i, randomBelow(net.world.random, 8) * 2);
       perturb[index] = ((perturb[index] ?? 0) + step + 2) | 0;

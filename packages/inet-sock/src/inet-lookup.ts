@@ -26,9 +26,9 @@ export function jhash3words(a0: number, b0: number, c0: number, key: number): nu
   return c;
 }
 
-/** Hash of a four-tuple: local address and port, foreign address and port. */
+/** Hash of a four-tuple: local address and port, foreign address and port. The local port is added, so that a search for one is cheap. */
 export function inetEhashfn(hashinfo: InetHashinfo, laddr: number, lport: number, faddr: number, fport: number): number {
-  return jhash3words(laddr, faddr, (lport << 16) | fport, hashinfo.hashSecret);
+  return (jhash3words(laddr, faddr, fport, hashinfo.hashSecret) + lport) | 0;
 }
 
 /** Whether a member of ehash is the four-tuple, as seen through interface dif. */
