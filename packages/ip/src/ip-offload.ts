@@ -1,13 +1,17 @@
 /*
- * IPv4's part in segmentation offload (inet_gso_segment): the transport cuts, IP gives every
- * segment its length, identification and checksum.
+ * IPv4's part in segmentation offload. Down (inet_gso_segment): the transport cuts, IP gives every
+ * segment its length, identification and checksum. Up (inet_gro_receive): IP says which packets may
+ * be of one flow, the transport merges, IP gives the whole its length.
  */
 import { EINVAL, EPROTONOSUPPORT } from '@stack/kernel';
-import { ETH_P_IP } from '@stack/netdev';
-import type { PacketOffload } from '@stack/netdev';
-import { SKB_GSO_TCP_FIXEDID, __skbPull, __skbPush, pskbMayPull } from '@stack/skbuff';
+import { ETH_P_IP, GRO_NORMAL, groCbCount } from '@stack/netdev';
+import type { NapiStruct, PacketOffload } from '@stack/netdev';
+import { SKB_GSO_TCP_FIXEDID, __skbPull, __skbPush, ipFastCsum, pskbMayPull } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { IPH_ID, IPH_TOT_LEN, IP_HDR_LEN, ipHdrProtocol, ipSendCheck } from './ip-header.ts';
+import {
+  IPH_DADDR, IPH_FRAG_OFF, IPH_ID, IPH_PROTOCOL, IPH_SADDR, IPH_TOS, IPH_TOT_LEN, IPH_TTL, IP_DF, IP_HDR_LEN, IP_MF, IP_OFFSET,
+  ipHdrProtocol, ipSendCheck,
+} from './ip-header.ts';
 
 /**
  * Cuts skb (which stays the caller's), data at the IP header. Returns the segments linked by
@@ -38,5 +42,55 @@ export function inetGsoSegment(skb: SkBuff, features: number): SkBuff | number |
   return segs;
 }
 
-/** How netdev has IPv4 packets cut. */
-export const ipPacketOffload: PacketOffload = { type: ETH_P_IP, gsoSegment: inetGsoSegment, groReceive: null, groComplete: null };
+/**
+ * inet_gro_receive: hands skb, linear and data at the IP header, to its transport for merging if it
+ * is a whole packet with a right header and no options. Returns GRO_*.
+ */
+export function inetGroReceive(napi: NapiStruct, skb: SkBuff): number {
+  const { data, len, view } = skb;
+  if (len < IP_HDR_LEN || view.getUint8(data) !== 0x45 || view.getUint16(data + IPH_TOT_LEN) !== len) return GRO_NORMAL;
+  const offload = skb.net.ipv4.inetOffloads[view.getUint8(data + IPH_PROTOCOL)] ?? null;
+  if (offload === null || offload.groReceive === null) return GRO_NORMAL;
+  if ((view.getUint16(data + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET)) !== 0 || ipFastCsum(view, data, 5) !== 0) return GRO_NORMAL;
+  skb.networkHeader = data;
+  skb.transportHeader = data + IP_HDR_LEN;
+  return offload.groReceive(napi, skb);
+}
+
+/** Whether two packets that inetGroReceive() passed on have the same addresses. */
+export function inetGroSameFlow(p: SkBuff, skb: SkBuff): boolean {
+  const a = p.networkHeader;
+  const b = skb.networkHeader;
+  return p.view.getInt32(a + IPH_SADDR) === skb.view.getInt32(b + IPH_SADDR)
+    && p.view.getInt32(a + IPH_DADDR) === skb.view.getInt32(b + IPH_DADDR)
+    && p.view.getUint8(a + IPH_PROTOCOL) === skb.view.getUint8(b + IPH_PROTOCOL);
+}
+
+/**
+ * Whether what else of the two headers differs allows to make one packet of them: TOS, TTL and DF
+ * are the same, and the identification goes on (unless DF is set: then it means nothing, RFC 6864 §4).
+ */
+export function inetGroMergeable(p: SkBuff, skb: SkBuff): boolean {
+  const a = p.networkHeader;
+  const b = skb.networkHeader;
+  if (p.view.getUint8(a + IPH_TOS) !== skb.view.getUint8(b + IPH_TOS)) return false;
+  if (p.view.getUint8(a + IPH_TTL) !== skb.view.getUint8(b + IPH_TTL)) return false;
+  const fragOff = p.view.getUint16(a + IPH_FRAG_OFF);
+  if (fragOff !== skb.view.getUint16(b + IPH_FRAG_OFF)) return false;
+  if ((fragOff & IP_DF) !== 0) return true;
+  return ((p.view.getUint16(a + IPH_ID) + groCbCount(p)) & 0xffff) === skb.view.getUint16(b + IPH_ID);
+}
+
+/** inet_gro_complete: total length and checksum of a merged packet, then its transport header. Returns 0 or -errno. */
+export function inetGroComplete(skb: SkBuff): number {
+  const offload = skb.net.ipv4.inetOffloads[ipHdrProtocol(skb)] ?? null;
+  if (offload === null || offload.groComplete === null) return -EPROTONOSUPPORT;
+  skb.view.setUint16(skb.networkHeader + IPH_TOT_LEN, skb.len);
+  ipSendCheck(skb, skb.networkHeader, IP_HDR_LEN >> 2);
+  return offload.groComplete(skb);
+}
+
+/** How netdev has IPv4 packets cut and merged. */
+export const ipPacketOffload: PacketOffload = {
+  type: ETH_P_IP, gsoSegment: inetGsoSegment, groReceive: inetGroReceive, groComplete: inetGroComplete,
+};

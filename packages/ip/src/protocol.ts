@@ -2,10 +2,11 @@
  * inet_protos: how IP calls the transports it does not know, by protocol number.
  *
  * A transport registers one constant InetProtocol with inetAddProtocol(), a NetOffload for
- * segmentation with inetAddOffload(). Raw sockets come in by RawOps, which the family fills.
+ * cutting and merging with inetAddOffload(). Raw sockets come in by RawOps, which the family fills.
  */
 import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import type { NapiStruct } from '@stack/netdev';
 import type { SkBuff } from '@stack/skbuff';
 import { MAX_INET_PROTOS } from './ip-header.ts';
 
@@ -38,6 +39,13 @@ export interface NetOffload {
    * `next`, each with all its headers in front; or -errno.
    */
   readonly gsoSegment: (skb: SkBuff, features: number) => SkBuff | number;
+  /**
+   * Tries to merge skb, data at the IP header and transportHeader set, into a packet of
+   * napi.groList. Returns GRO_*. Null: not merged.
+   */
+  readonly groReceive: ((napi: NapiStruct, skb: SkBuff) => number) | null;
+  /** Puts the transport header of a merged packet right, transportHeader set. Returns 0 or -errno. Null where groReceive is. */
+  readonly groComplete: ((skb: SkBuff) => number) | null;
 }
 
 /** What the raw sockets of the family give to IP. */
