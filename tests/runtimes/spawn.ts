@@ -18,10 +18,11 @@ const installed = join(root, 'tests/node_modules/.bin');
 const commands = {
   deno: [join(installed, 'deno'), 'run', '--quiet', '--no-config', '--allow-all'],
   bun: [join(installed, 'bun'), 'run'],
+  node: [process.execPath],
   node24: ['npx', '--yes', `--package=${NODE}`, '--', 'node'],
 } as const;
 
-/** A runtime that is not the one that runs the tests. */
+/** What can run a bundle. */
 export type Runtime = keyof typeof commands;
 
 /** Runs a bundle's default export on `runtime` and gives what it resolves to. */

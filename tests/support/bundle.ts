@@ -1,7 +1,7 @@
 // Bundles test files, and programs, for a runtime that is not Node: sources by the source condition, vitest by its stand-in.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { importsOf } from './imports.ts';
 import { layers } from '../../scripts/layers.mjs';
 import { filesBelow, root, shown } from './workspace.ts';
@@ -27,8 +27,8 @@ export function echoEntry(): string {
   return `import { echo } from ${JSON.stringify(join(root, 'tests/portable/echo.ts'))};\nexport default () => echo(${ECHO.join(', ')});\n`;
 }
 
-/** Bundles `source`, an ES module, into `folder`/entry.js and its chunks. */
-export async function bundle(source: string, folder: string): Promise<string> {
+/** Bundles `source`, an ES module, into `folder`/entry.js and its chunks; `plugins` may change what is read. */
+export async function bundle(source: string, folder: string, plugins: Plugin[] = []): Promise<string> {
   await build({
     stdin: { contents: source, resolveDir: join(root, 'tests'), loader: 'ts', sourcefile: 'entry.ts' },
     outdir: folder,
@@ -41,6 +41,7 @@ export async function bundle(source: string, folder: string): Promise<string> {
     conditions: ['@stack/source'],
     alias: { vitest: join(root, 'tests/portable/vitest.ts') },
     nodePaths: [join(root, 'node_modules'), join(root, 'tests/node_modules')],
+    plugins,
     sourcemap: 'inline',
     logLevel: 'warning',
   });

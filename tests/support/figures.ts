@@ -84,7 +84,7 @@ export const PICTURES_DOWN: Readonly<Record<string, Picture>> = {
 /** §1, item 3, left half: the sk_buff on its way up. */
 export const PICTURES_UP: Readonly<Record<string, Picture>> = {
   eth_type_trans: { mac: -1, network: -1, transport: ANY, headers: ETH + IP + TCP },
-  netif_receive_skb: { mac: -ETH, network: -1, transport: ANY, headers: IP + TCP },
+  netif_receive_skb: { mac: -ETH, network: ANY, transport: ANY, headers: IP + TCP },
   ip_rcv: { mac: -ETH, network: ANY, transport: ANY, headers: IP + TCP },
   NF_INET_PRE_ROUTING: { mac: -ETH, network: 0, transport: ANY, headers: IP + TCP },
   ip_rcv_finish: { mac: -ETH, network: 0, transport: ANY, headers: IP + TCP },

@@ -73,8 +73,10 @@ export function realHost(purpose: string, options: RealOptions = {}): RealHost {
       host, dev, ns, file,
       close: async () => {
         endCapture();
+        const { panicked } = host.net;
         await host.close();
         deleteNetns(ns);
+        if (panicked !== null) throw panicked;
         assertNothingOpen(world);
         const faults = await tshark.faults(file, offloads);
         if (faults.length > 0) throw new Error(`${file}: tshark finds ${faults.length} faults:\n${faults.slice(0, 20).join('\n')}`);
