@@ -3,6 +3,7 @@
  * a true peer then repeats itself so that it fits. Limited per socket, and per host (RFC 5961 §7).
  */
 import { randomBelow } from '@stack/kernel';
+import { tcpClockSeconds } from './tcp-clock.ts';
 import { LINUX_MIB_TCPACKSKIPPEDCHALLENGE, LINUX_MIB_TCPCHALLENGEACK } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { __tcpOowRateLimited } from './tcp-oow.ts';
@@ -15,8 +16,8 @@ const NO_LIMIT = 0x7fffffff;
 /** Takes one from this second's budget of the host, which is random, so that it tells nothing (CVE-2016-5696). */
 function tcpChallengeBudget(sk: TcpSock, limit: number): boolean {
   const tcp = sk.skNet.tcp;
-  const second = Math.floor(sk.skNet.world.now / 1_000_000_000);
-  if (second !== tcp.challengeTimestamp || tcp.challengeCount < 0) {
+  const second = tcpClockSeconds(sk.skNet);
+  if (second !== tcp.challengeTimestamp) {
     tcp.challengeTimestamp = second;
     tcp.challengeCount = ((limit + 1) >> 1) + (limit > 0 ? randomBelow(sk.skNet.world.random, limit) : 0);
   }

@@ -33,9 +33,11 @@ export function tcpSkbSpuriousRetrans(sk: TcpSock, skb: SkBuff): boolean {
   return (tcbSacked(skb) & TCPCB_RETRANS) !== 0 && tcpTsoptEcrBefore(sk, tcpSkbTimestampTs(sk, skb));
 }
 
-/** Nothing was retransmitted, or the original arrived first. */
+/** Nothing was retransmitted (small queues may hold it up), or the original arrived first. */
 function tcpPacketDelayed(sk: TcpSock): boolean {
   if (sk.retransStamp !== 0) return tcpTsoptEcrBefore(sk, sk.retransStamp);
+  // Where a retransmission has been forgotten: at the recovery point without SACK, and with our SYN's ACK.
+  if (!tcpIsSack(sk) && !before(sk.sndUna, sk.highSeq)) return false;
   return sk.skState !== TCP_SYN_SENT;
 }
 

@@ -10,6 +10,7 @@ import {
   CHECKSUM_PARTIAL, __skbPull, csumFold, csumPartial, pskbMayPull, skbSegment,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
+import { tcp4GroComplete, tcp4GroReceive } from './tcp-gro.ts';
 import { TCP_HDR_LEN, TH_CHECK, thHdrLen, thSeq } from './tcp-hdr.ts';
 import { TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH } from './tcp-skb-cb.ts';
 
@@ -76,4 +77,5 @@ function moveCharge(skb: SkBuff, segs: SkBuff): void {
   skb.destructor = null;
 }
 
-export const tcpv4Offload: NetOffload = { gsoSegment: tcpGsoSegment };
+/** How IPv4 has TCP packets cut and merged. */
+export const tcpv4Offload: NetOffload = { gsoSegment: tcpGsoSegment, groReceive: tcp4GroReceive, groComplete: tcp4GroComplete };
