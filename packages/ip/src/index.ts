@@ -50,7 +50,7 @@ export { ipForward, ipForwardFinish } from './ip-forward.ts';
 export { ipDefrag } from './ip-fragment.ts';
 export { IP_DEFRAG_CONNTRACK_IN, IP_DEFRAG_CONNTRACK_OUT, IP_DEFRAG_LOCAL_DELIVER } from './inet-fragment.ts';
 export { ipcbFlags, ipcbFragMaxSize, ipcbIif, ipcbInit, ipcbOptlen, ipcbSetFlag } from './ip-cb.ts';
-export { inetGsoSegment } from './ip-offload.ts';
+export { inetGroMergeable, inetGroSameFlow, inetGsoSegment } from './ip-offload.ts';
 export {
   MAX_IPOPTLEN, ipOptionsCompile, IpOptions, IPOPT_END, IPOPT_LSRR, IPOPT_NOOP, IPOPT_RA, IPOPT_RR, IPOPT_SSRR, IPOPT_TIMESTAMP,
 } from './ip-options.ts';

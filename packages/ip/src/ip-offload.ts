@@ -4,14 +4,15 @@
  * be of one flow, the transport merges, IP gives the whole its length.
  */
 import { EINVAL, EPROTONOSUPPORT } from '@stack/kernel';
-import { ETH_P_IP, GRO_NORMAL, groCbCount } from '@stack/netdev';
-import type { NapiStruct, PacketOffload } from '@stack/netdev';
-import { SKB_GSO_TCP_FIXEDID, __skbPull, __skbPush, ipFastCsum, pskbMayPull } from '@stack/skbuff';
-import type { SkBuff } from '@stack/skbuff';
+import { ETH_P_IP } from '@stack/netdev';
+import type { PacketOffload } from '@stack/netdev';
+import { SKB_GSO_TCP_FIXEDID, __skbPull, __skbPush, groCbCount, groCbSetFlush, ipFastCsum, pskbMayPull } from '@stack/skbuff';
+import type { SkBuff, SkBuffHead } from '@stack/skbuff';
 import {
   IPH_DADDR, IPH_FRAG_OFF, IPH_ID, IPH_PROTOCOL, IPH_SADDR, IPH_TOS, IPH_TOT_LEN, IPH_TTL, IP_DF, IP_HDR_LEN, IP_MF, IP_OFFSET,
   ipHdrProtocol, ipSendCheck,
 } from './ip-header.ts';
+import type { NetOffload } from './protocol.ts';
 
 /**
  * Cuts skb (which stays the caller's), data at the IP header. Returns the segments linked by
@@ -44,17 +45,25 @@ export function inetGsoSegment(skb: SkBuff, features: number): SkBuff | number |
 
 /**
  * inet_gro_receive: hands skb, linear and data at the IP header, to its transport for merging if it
- * is a whole packet with a right header and no options. Returns GRO_*.
+ * is a whole packet with a right header and no options. Returns what of `held` must go up now, or null.
  */
-export function inetGroReceive(napi: NapiStruct, skb: SkBuff): number {
+export function inetGroReceive(held: SkBuffHead, skb: SkBuff): SkBuff | null {
+  const offload = inetGroOffload(skb);
+  if (offload === null || offload.groReceive === null) {
+    groCbSetFlush(skb);
+    return null;
+  }
+  skb.networkHeader = skb.data;
+  skb.transportHeader = skb.data + IP_HDR_LEN;
+  return offload.groReceive(held, skb);
+}
+
+/** The offload of a packet that may be merged, or null. */
+function inetGroOffload(skb: SkBuff): NetOffload | null {
   const { data, len, view } = skb;
-  if (len < IP_HDR_LEN || view.getUint8(data) !== 0x45 || view.getUint16(data + IPH_TOT_LEN) !== len) return GRO_NORMAL;
-  const offload = skb.net.ipv4.inetOffloads[view.getUint8(data + IPH_PROTOCOL)] ?? null;
-  if (offload === null || offload.groReceive === null) return GRO_NORMAL;
-  if ((view.getUint16(data + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET)) !== 0 || ipFastCsum(view, data, 5) !== 0) return GRO_NORMAL;
-  skb.networkHeader = data;
-  skb.transportHeader = data + IP_HDR_LEN;
-  return offload.groReceive(napi, skb);
+  if (len < IP_HDR_LEN || view.getUint8(data) !== 0x45 || view.getUint16(data + IPH_TOT_LEN) !== len) return null;
+  if ((view.getUint16(data + IPH_FRAG_OFF) & (IP_MF | IP_OFFSET)) !== 0 || ipFastCsum(view, data, 5) !== 0) return null;
+  return skb.net.ipv4.inetOffloads[view.getUint8(data + IPH_PROTOCOL)] ?? null;
 }
 
 /** Whether two packets that inetGroReceive() passed on have the same addresses. */

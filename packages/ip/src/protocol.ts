@@ -6,8 +6,7 @@
  */
 import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
-import type { NapiStruct } from '@stack/netdev';
-import type { SkBuff } from '@stack/skbuff';
+import type { SkBuff, SkBuffHead } from '@stack/skbuff';
 import { MAX_INET_PROTOS } from './ip-header.ts';
 
 /** A transport, as IP sees it (today's net_protocol). */
@@ -40,10 +39,10 @@ export interface NetOffload {
    */
   readonly gsoSegment: (skb: SkBuff, features: number) => SkBuff | number;
   /**
-   * Tries to merge skb, data at the IP header and transportHeader set, into a packet of
-   * napi.groList. Returns GRO_*. Null: not merged.
+   * PacketOffload.groReceive one layer up: skb linear, its checksum not verified yet, data at the IP
+   * header, transportHeader set. Null: not merged.
    */
-  readonly groReceive: ((napi: NapiStruct, skb: SkBuff) => number) | null;
+  readonly groReceive: ((held: SkBuffHead, skb: SkBuff) => SkBuff | null) | null;
   /** Puts the transport header of a merged packet right, transportHeader set. Returns 0 or -errno. Null where groReceive is. */
   readonly groComplete: ((skb: SkBuff) => number) | null;
 }

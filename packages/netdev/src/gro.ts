@@ -1,34 +1,59 @@
-// Where a NAPI driver hands up what it received: the place of generic receive offload.
+// Generic receive offload: packets of one flow that came together go up as one.
 //
-// napiGroReceive() is called by a driver's poll for each packet, eth_type_trans done. Packets of one flow that a protocol
-// merges (PacketOffload.groReceive) wait in napi.groList until the poll ends; all others go up at once.
+// A NAPI driver hands each packet to napiGroReceive(), eth_type_trans done. The protocol (PacketOffload.groReceive) appends it to
+// one that is held in napi.groList, or lets it be held; all others go up at once. What is held goes up when nothing more
+// can be appended to it, at the latest when the poll ends (groFlushAll()).
+// A merged packet is as a sender with segmentation offload would have made it, so it can be cut again.
 
-import { NETIF_F_GRO } from './netdev-features.ts';
-import { kfreeSkbReason, skbDequeue, type SkBuff } from '@stack/skbuff';
 import { SKB_DROP_REASON_NOT_SPECIFIED } from '@stack/kernel';
-import type { NapiStruct } from './netdevice.ts';
+import {
+  consumeSkb, groCbCount, groCbFlush, groCbInit, groCbSameFlow, kfreeSkbReason, skbDequeue, skbQueueTail, skbUnlink, type SkBuff,
+} from '@stack/skbuff';
 import { netifReceiveSkb } from './dev-receive.ts';
+import { NETIF_F_GRO } from './netdev-features.ts';
+import type { NapiStruct, PacketOffload } from './netdevice.ts';
 import { findOffload } from './ptype.ts';
 
-/** PacketOffload.groReceive: the packet was merged into one in napi.groList (and freed, or hangs on it). */
+/** napiGroReceive: the packet was appended to one that is held, and is no more. */
 export const GRO_MERGED = 0;
-/** PacketOffload.groReceive: the packet is now held in napi.groList. */
+/** napiGroReceive: the packet is held. */
 export const GRO_HELD = 1;
-/** PacketOffload.groReceive: not a packet to merge; it goes up now. */
+/** napiGroReceive: the packet has gone up. */
 export const GRO_NORMAL = 2;
+
+/** Most packets that one source holds. */
+const MAX_GRO_SKBS = 8;
 
 /** Takes over a received packet, `data` at the network header. Returns GRO_*. */
 export function napiGroReceive(napi: NapiStruct, skb: SkBuff): number {
   const dev = napi.dev;
-  if ((dev.features & NETIF_F_GRO) !== 0) {
+  if ((dev.features & NETIF_F_GRO) !== 0 && skb.dataLen === 0 && skb.shinfo.gsoSize === 0) {
     const offload = findOffload(dev.net.netdev, skb.protocol);
-    if (offload !== null && offload.groReceive !== null) {
-      const verdict = offload.groReceive(napi, skb);
-      if (verdict !== GRO_NORMAL) return verdict;
-    }
+    if (offload !== null && offload.groReceive !== null) return devGroReceive(napi, offload, skb);
   }
   netifReceiveSkb(skb);
   return GRO_NORMAL;
+}
+
+function devGroReceive(napi: NapiStruct, offload: PacketOffload, skb: SkBuff): number {
+  const held = napi.groList;
+  groCbInit(skb);
+  const done = offload.groReceive!(held, skb);
+  if (done !== null) {
+    skbUnlink(done, held);
+    napiGroComplete(done);
+  }
+  if (groCbSameFlow(skb)) {
+    consumeSkb(skb);
+    return GRO_MERGED;
+  }
+  if (groCbFlush(skb)) {
+    netifReceiveSkb(skb);
+    return GRO_NORMAL;
+  }
+  if (held.qlen >= MAX_GRO_SKBS) napiGroComplete(skbDequeue(held)!);
+  skbQueueTail(held, skb);
+  return GRO_HELD;
 }
 
 /** Hands up everything that `napi` holds, oldest first. */
@@ -40,11 +65,12 @@ export function groFlushAll(napi: NapiStruct): void {
   }
 }
 
-/** Hands up one packet taken from a groList, its headers put right if others were merged into it. */
-export function napiGroComplete(skb: SkBuff): void {
-  if (skb.shinfo.gsoSize !== 0) {
+/** Hands up a packet taken from a groList, its headers put right if others were appended to it. */
+function napiGroComplete(skb: SkBuff): void {
+  if (groCbCount(skb) > 1) {
     const offload = findOffload(skb.net.netdev, skb.protocol);
-    if (offload !== null && offload.groComplete !== null && offload.groComplete(skb) !== 0) {
+    const complete = offload === null ? null : offload.groComplete;
+    if (complete === null || complete(skb) !== 0) {
       kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
       return;
     }

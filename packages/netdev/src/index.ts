@@ -59,7 +59,7 @@ export {
   NAPI_POLL_WEIGHT, __napiSchedule, napiComplete, napiCompleteDone, napiDisable, napiEnable, napiSchedule,
   napiSchedulePrep, netRxAction, netifNapiAdd,
 } from './napi.ts';
-export { GRO_HELD, GRO_MERGED, GRO_NORMAL, groFlushAll, napiGroComplete, napiGroReceive } from './gro.ts';
+export { GRO_HELD, GRO_MERGED, GRO_NORMAL, groFlushAll, napiGroReceive } from './gro.ts';
 export { devAddOffload, devAddPack, devRemoveOffload, devRemovePack, findOffload, ptypeHash } from './ptype.ts';
 
 // Ethernet and what is between packets and devices

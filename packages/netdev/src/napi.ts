@@ -57,11 +57,11 @@ export function napiSchedule(napi: NapiStruct): boolean {
 }
 
 /**
- * Called by a poll that had less than its budget to do, `workDone` packets. Returns false if packets came in meanwhile:
+ * Called by a poll that had less than its budget to do. Returns false if packets came in meanwhile:
  * it will be polled again, and the driver leaves its interrupts off.
  */
-export function napiCompleteDone(napi: NapiStruct, workDone: number): boolean {
-  if (workDone !== 0 && napi.groList.qlen !== 0) groFlushAll(napi);
+export function napiCompleteDone(napi: NapiStruct, _workDone: number): boolean {
+  if (napi.groList.qlen !== 0) groFlushAll(napi);
   if ((napi.state & NAPI_STATE_MISSED) !== 0) {
     napi.state &= ~NAPI_STATE_MISSED;
     __napiSchedule(napi);

@@ -113,11 +113,15 @@ export interface PacketOffload {
    */
   readonly gsoSegment: (skb: SkBuff, features: number) => SkBuff | number | null;
   /**
-   * Tries to merge `skb`, data at the network header, into one of `napi.groList`. Returns GRO_* (gro.ts). Null: this
-   * protocol is not merged.
+   * Tries to append `skb`, linear, data at the network header, to one of `held` (skbGroReceive). Unless that was done, or
+   * groCbSetFlush() was called, it will be held itself. Returns the one of `held` that must go up now, or null. Frees
+   * nothing. Null: this protocol is not merged.
    */
-  readonly groReceive: ((napi: NapiStruct, skb: SkBuff) => number) | null;
-  /** Puts the headers of a merged packet right before it goes up, data at the network header. Returns 0 or -errno. */
+  readonly groReceive: ((held: SkBuffHead, skb: SkBuff) => SkBuff | null) | null;
+  /**
+   * Makes the headers of a packet that others were appended to those of one packet of many segments, data at the network
+   * header. Returns 0 or -errno. Null where groReceive is.
+   */
   readonly groComplete: ((skb: SkBuff) => number) | null;
 }
 

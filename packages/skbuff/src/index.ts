@@ -58,6 +58,11 @@ export { skbCopyBits, skbStoreBits, skbChecksum, skbCopyAndCsumBits } from './bi
 // Cutting and joining
 export { skbSplit, skbShift, skbTryCoalesce } from './split.ts';
 
+// Merging received packets
+export {
+  groCbCount, groCbFlush, groCbInit, groCbLen, groCbMss, groCbSameFlow, groCbSetFlush, groCbSetPayload, skbGroReceive,
+} from './gro.ts';
+
 // Segmentation
 export { skbSegment } from './segment.ts';
 
