@@ -9,6 +9,7 @@ import { INADDR_ALLHOSTS_GROUP } from '@stack/inet-sock';
 import { devMcAdd, devMcDel } from '@stack/netdev';
 import { IpMcList } from './inetdevice.ts';
 import type { InDevice } from './inetdevice.ts';
+import { rtCacheFlush } from './rt-cache.ts';
 
 /** The Ethernet address of a group (RFC 1112 §6.4): 01:00:5e and the low 23 bits. Fills `to`. */
 export function ipEthMcMap(group: number, to: Uint8Array): void {
@@ -54,8 +55,10 @@ export function ipMcDecGroup(inDev: InDevice, group: number): void {
   }
 }
 
+/** The device begins or ends to listen: its filter follows, and routes to the group are made anew. */
 function mcFilter(inDev: InDevice, group: number, on: boolean): void {
   const dev = inDev.dev;
+  rtCacheFlush(inDev.net);
   if (dev.addrLen !== 6) return;
   const addr = new Uint8Array(6);
   ipEthMcMap(group, addr);

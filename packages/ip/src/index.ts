@@ -26,7 +26,7 @@ export {
   IpcmCookie, ipAppendData, ipFinishSkb, ipFlushPendingFrames, ipGenericGetfrag, ipMakeSkb, ipPushPendingFrames, ipSendSkb, ipcmInitSk,
 } from './ip-append.ts';
 export type { GetFrag } from './ip-append.ts';
-export { __ipSelectIdent, ipSelectIdentSegs } from './ip-ident.ts';
+export { __ipSelectIdent, ipSelectIdent, ipSelectIdentSegs } from './ip-ident.ts';
 
 // Transports: errors and socket options
 export { ipIcmpError, ipLocalError, ipRecvError } from './ip-recverr.ts';

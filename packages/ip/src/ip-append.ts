@@ -21,7 +21,7 @@ import { MSG_MORE, MSG_PROBE, SockcmCookie, copyFromIter, csumAndCopyFromIter, s
 import type { MsgHdr } from '@stack/socket';
 import type { Flowi4 } from './flow.ts';
 import { IPSKB_IGNORE_DF, ipcbInit, ipcbSetFlag } from './ip-cb.ts';
-import { ipSelectIdentSegs } from './ip-ident.ts';
+import { ipSelectIdent } from './ip-ident.ts';
 import {
   IPH_DADDR, IPH_FRAG_OFF, IPH_SADDR, IP_DF, IP_HDR_LEN, IP_MAX_HDR_LEN, IP_MAX_MTU,
 } from './ip-header.ts';
@@ -290,7 +290,7 @@ function __ipMakeSkb(sk: InetSock, fl: Flowi4, cork: InetCork, skb: SkBuff): SkB
   view.setInt32(at + IPH_SADDR, fl.saddr);
   view.setInt32(at + IPH_DADDR, fl.daddr);
   if (opt !== null) ipOptionsBuild(sk.skNet, skb, opt, fl.saddr);
-  ipSelectIdentSegs(sk.skNet, skb, sk, 1);
+  ipSelectIdent(sk.skNet, skb, sk);
   skb.priority = cork.priority;
   skb.mark = cork.mark;
   return skb;

@@ -71,3 +71,8 @@ export function ipSelectIdentSegs(net: Net, skb: SkBuff, sk: InetSock | null, se
   if (df && (ipcbFlags(skb) & IPSKB_IGNORE_DF) === 0) skb.view.setUint16(at + IPH_ID, 0);
   else __ipSelectIdent(net, skb, segs);
 }
+
+/** As ipSelectIdentSegs(), for one datagram. */
+export function ipSelectIdent(net: Net, skb: SkBuff, sk: InetSock | null): void {
+  ipSelectIdentSegs(net, skb, sk, 1);
+}

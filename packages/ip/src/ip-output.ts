@@ -26,7 +26,7 @@ import { skDstReset } from '@stack/socket';
 import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
 import { IPSKB_FORWARDED, IPSKB_REROUTED, ipcbFlags, ipcbInit } from './ip-cb.ts';
 import { ipExceedsMtu, ipFragmentOrDrop } from './ip-fragment-out.ts';
-import { ipSelectIdentSegs } from './ip-ident.ts';
+import { ipSelectIdent, ipSelectIdentSegs } from './ip-ident.ts';
 import {
   IPH_DADDR, IPH_FRAG_OFF, IPH_PROTOCOL, IPH_SADDR, IPH_TOT_LEN, IPH_TTL, IPTOS_RT_MASK, IP_DF, IP_HDR_LEN, ipHdrTtl, ipSendCheck,
 } from './ip-header.ts';
@@ -130,7 +130,7 @@ export function ipBuildAndSendPkt(skb: SkBuff, sk: InetSock, saddr: number, dadd
   view.setInt32(at + IPH_SADDR, saddr);
   view.setInt32(at + IPH_DADDR, daddr);
   if (opt !== null) ipOptionsBuild(net, skb, opt, saddr);
-  ipSelectIdentSegs(net, skb, null, 1);
+  ipSelectIdent(net, skb, null);
   skb.priority = sk.skPriority;
   if (skb.mark === 0) skb.mark = sk.skMark;
   return ipLocalOut(net, skb);

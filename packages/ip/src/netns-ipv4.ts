@@ -17,7 +17,7 @@ import { Ipv4Devconf } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
 import { inetProtosNew } from './protocol.ts';
 import type { InetProtocol, NetOffload, RawOps } from './protocol.ts';
-import { RouteCache } from './rtable.ts';
+import type { RouteCache } from './rtable.ts';
 import { icmpMibNames, icmpMsgMibNames, ipExtMibNames, ipMibNames } from './snmp-names.ts';
 
 declare module '@stack/kernel' {

@@ -8,7 +8,7 @@
  */
 import { HZ, TIMER_DEFERRABLE, modTimer, timerSetup } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
-import { DST_OBSOLETE_KILL, dstRelease } from '@stack/skbuff';
+import { dstRelease } from '@stack/skbuff';
 import type { RouteCache, Rtable } from './rtable.ts';
 
 /** Entries below which nothing is dropped, and above which nothing is put in. */
@@ -133,21 +133,4 @@ export function rtCacheFlush(net: Net): void {
     }
     cache.buckets[slot] = null;
   }
-}
-
-/** Takes one route out of the table: somebody has doubts about it. */
-export function rtDel(rt: Rtable): void {
-  rt.obsolete = DST_OBSOLETE_KILL;
-  if (!rt.cached) return;
-  const cache = rt.net.ipv4.rtCache;
-  const slot = rtHash(cache, rt.keyDaddr, rt.keySaddr, rt.keyIif, rt.keyOif);
-  let at = cache.buckets[slot];
-  if (at === rt) {
-    cache.buckets[slot] = rt.next;
-  } else {
-    while (at !== null && at.next !== rt) at = at.next;
-    if (at === null) return;
-    at.next = rt.next;
-  }
-  rtForget(cache, rt);
 }
