@@ -1,7 +1,7 @@
 // Two hosts on a segment whose every traced call is recorded: what the tests of the path look at.
 import { createWorld, type Net, type TracedPacket, type World } from '@stack/kernel';
 import { assertNothingOpen, createHost, gethostbyname, plainOn, virtioOn, type Host } from '@stack/host';
-import { SockAddrIn } from '@stack/inet-sock';
+import { htons, SockAddrIn } from '@stack/inet-sock';
 import { createSwitch } from '@stack/nic-virtio-sim';
 import type { SkBuff } from '@stack/skbuff';
 import {
@@ -105,7 +105,7 @@ export async function openConnection({ client, server }: PathHouse): Promise<Ope
   const sockfd = sysCall(sysSocket(client.task, PF_INET, SOCK_STREAM, 0), 'socket');
   const hostent = gethostbyname(client, 'server');
   if (hostent === null) throw new Error('no such name: server');
-  const address = new SockAddrIn(hostent.hAddr, 7);
+  const address = new SockAddrIn(hostent.hAddr, htons(7));
   sysCall(await sysConnect(client.task, sockfd, address), 'connect');
   return { client: sockfd, server: sysCall(await accepted, 'accept'), listener };
 }

@@ -78,7 +78,7 @@ export {
 // Addresses
 export { AF_INET, PF_INET } from '@stack/socket';
 export {
-  INADDR_ALLHOSTS_GROUP, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK, INADDR_NONE, SockAddrIn, inAton, inNtoa,
+  INADDR_ALLHOSTS_GROUP, INADDR_ANY, INADDR_BROADCAST, INADDR_LOOPBACK, INADDR_NONE, SockAddrIn, htonl, htons, inAton, inNtoa,
   inetMakeMask, inetMaskLen, inetPton4, ipv4IsLbcast, ipv4IsLinklocal, ipv4IsLocalMulticast, ipv4IsLoopback,
-  ipv4IsMulticast, ipv4IsZeronet,
+  ipv4IsMulticast, ipv4IsZeronet, ntohl, ntohs,
 } from './inet-addr.ts';

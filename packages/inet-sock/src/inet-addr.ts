@@ -96,3 +96,28 @@ export function inetMakeMask(prefixLength: number): number {
 export function inetMaskLen(mask: number): number {
   return Math.clz32(~mask);
 }
+
+/*
+ * Byte order. The house is a big-endian machine: header fields are read by big-endian accessors, so host order is network
+ * order and these are, as on any such machine, the identity, cut to their width.
+ */
+
+/** A port in network byte order. */
+export function htons(hostshort: number): number {
+  return hostshort & 0xffff;
+}
+
+/** A port in host byte order. */
+export function ntohs(netshort: number): number {
+  return netshort & 0xffff;
+}
+
+/** An address in network byte order (int32). */
+export function htonl(hostlong: number): number {
+  return hostlong | 0;
+}
+
+/** An address in host byte order (int32). */
+export function ntohl(netlong: number): number {
+  return netlong | 0;
+}

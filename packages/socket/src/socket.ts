@@ -126,7 +126,7 @@ export function doSyncWrite(file: File, buf: Uint8Array, count: number, iocb: Ki
 }
 
 /** write and writev on a socket. */
-function sockAioWrite(iocb: Kiocb): number {
+export function sockAioWrite(iocb: Kiocb): number {
   const file = iocb.kiFilp as File;
   const sock = file.privateData as Socket;
   const msg = iocb.kiMsg;
@@ -160,7 +160,7 @@ export function doSyncRead(file: File, buf: Uint8Array, count: number, iocb: Kio
 }
 
 /** read and readv on a socket. */
-function sockAioRead(iocb: Kiocb): number {
+export function sockAioRead(iocb: Kiocb): number {
   const file = iocb.kiFilp as File;
   const sock = file.privateData as Socket;
   const msg = iocb.kiMsg;
