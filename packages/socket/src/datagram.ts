@@ -2,7 +2,7 @@
  * Receiving datagrams in general (net/core/datagram.c): the next packet of a receive queue, and poll.
  */
 import { EAGAIN } from '@stack/kernel';
-import { consumeSkb, kfreeSkb, skbPeek, skbUnlink } from '@stack/skbuff';
+import { consumeSkb, skbPeek, skbUnlink } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import type { File, PollTable } from './file.ts';
 import type { Socket } from './net-struct.ts';
@@ -36,16 +36,6 @@ export function skbRecvDatagram(sk: Sock, flags: number): SkBuff | number {
 /** Done with a packet from skbRecvDatagram. */
 export function skbFreeDatagram(_sk: Sock, skb: SkBuff): void {
   consumeSkb(skb);
-}
-
-/** A packet from skbRecvDatagram turned out bad: gone, also from the queue if it was only peeked at. */
-export function skbKillDatagram(sk: Sock, skb: SkBuff, flags: number): void {
-  if ((flags & MSG_PEEK) !== 0 && skb.list === sk.skReceiveQueue) {
-    skbUnlink(skb, sk.skReceiveQueue);
-    consumeSkb(skb);
-  }
-  sk.skDrops++;
-  kfreeSkb(skb);
 }
 
 /** poll of datagram sockets. */

@@ -28,25 +28,25 @@ export {
   OptInt, ProtoAcceptArg, ProtoMem, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK, SK_CAN_REUSE, SK_FORCE_REUSE,
   SK_NO_REUSE, SK_PACING_UNLIMITED, Sock, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_BROADCAST, SOCK_DBG, SOCK_DEAD, SOCK_DESTROY,
   SOCK_DONE, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE, SOCK_MEMALLOC, SOCK_RCVBUF_LOCK, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL,
-  SOCK_SELECT_ERR_QUEUE, SOCK_SNDBUF_LOCK, SOCK_TIMESTAMP, SOCK_URGINLINE, SOCK_USE_WRITE_QUEUE, SOCK_ZAPPED, SOCK_ZEROCOPY, sockFlag,
+  SOCK_SNDBUF_LOCK, SOCK_TIMESTAMP, SOCK_URGINLINE, SOCK_USE_WRITE_QUEUE, SOCK_ZAPPED, SOCK_ZEROCOPY, sockFlag,
   sockResetFlag, sockSetFlag, sockValboolFlag, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
   TCP_LAST_ACK, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT,
 } from './sock-struct.ts';
 export type { Proto, SockOptValue } from './sock-struct.ts';
 export {
-  skAlloc, skCloneLock, skCommonRelease, skDstReset, skFree, sockGraft, sockHold, sockInitData, sockListAdd, sockOrphan, sockPut,
+  skAlloc, skCloneLock, skCommonRelease, skDstReset, skFree, sockGraft, sockHold, sockInitData, sockOrphan, sockPut,
 } from './sock-alloc.ts';
 export { sockDefErrorReport, sockDefReadable, sockDefWakeup, sockDefWriteSpace, sockShutdownEvents } from './sock-callbacks.ts';
 export {
-  lockSock, releaseSock, skAddBacklog, skBacklogRcv, skFlushBacklog, sockAllocSendSkb, sockError, sockIntrErrno, sockNoAccept, sockNoBind,
+  lockSock, releaseSock, skAddBacklog, skBacklogRcv, skFlushBacklog, sockAllocSendSkb, sockError, sockNoAccept, sockNoBind,
   sockNoConnect, sockNoListen, sockNoPoll, sockNoRecvmsg, sockNoSendmsg, sockNoShutdown, sockNoSocketpair, sockOwnedByUser, sockQueueRcvSkb,
-  sockRcvlowat, sockRcvtimeo, sockSndtimeo, sockTimeoIsInfinite, sockWmalloc,
+  sockRcvlowat,
 } from './sock.ts';
 export {
-  __skMemReclaim, skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, skHasAccount, SK_MEM_QUANTUM,
-  SK_MEM_RECV, SK_MEM_SEND, skMemCharge, skMemPages, skMemReclaim, skMemSchedule, skMemUncharge, skRmemSchedule, skSetRcvbuf, skSetSndbuf,
+  skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, SK_MEM_QUANTUM,
+  SK_MEM_RECV, SK_MEM_SEND, skMemCharge, skMemReclaim, skMemSchedule, skMemUncharge, skRmemSchedule, skSetRcvbuf, skSetSndbuf,
   skSocketsAllocatedDec, skSocketsAllocatedInc, skStreamModerateSndbuf, skUnderMemoryPressure, skWmemFreeSkb, skWmemSchedule,
-  SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sockRfree, sockWfree, sockWriteable, sockWspace,
+  SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sockRfree, sockWfree, sockWriteable,
 } from './sock-mem.ts';
 export {
   __skStreamMemoryFree, skbPageFragRefill, skPageFrag, skPageFragRefill, skStreamError, skStreamIsWriteable, skStreamKillQueues,
@@ -72,7 +72,7 @@ export {
   sockPollWait, sockRegister, sockRecvmsg, sockSendmsg, sockUnregister,
 } from './socket.ts';
 export { skIoctl } from './ioctl.ts';
-export { datagramPoll, skbFreeDatagram, skbKillDatagram, skbRecvDatagram } from './datagram.ts';
+export { datagramPoll, skbFreeDatagram, skbRecvDatagram } from './datagram.ts';
 export { __sockCmsgSend, putCmsg, sockCmsgSend, SockcmCookie, sockcmInit, sockRecvCmsgs, sockRecvTimestamp, sockStampSkb } from './scm.ts';
 export {
   skbExterr, skbSetExterr, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_NONE, SO_EE_ORIGIN_TIMESTAMPING,

@@ -106,7 +106,6 @@ export class NetnsSocket {
   /** Finds a device by name, 0 if there is none: set by whoever installs devices for sockets (SO_BINDTODEVICE). */
   ifnameToIndex: ((net: Net, name: string) => number) | null;
   nextPid: number;
-  nextCookie: number;
   sysctlSomaxconn: number;
   sysctlWmemDefault: number;
   sysctlRmemDefault: number;
@@ -125,7 +124,6 @@ export class NetnsSocket {
     this.taskFrag = new PageFrag();
     this.ifnameToIndex = null;
     this.nextPid = 1;
-    this.nextCookie = 1;
     this.sysctlSomaxconn = SOMAXCONN;
     this.sysctlWmemDefault = 212992;
     this.sysctlRmemDefault = 212992;

@@ -18,7 +18,7 @@ export function skAlloc(net: Net, family: number, prot: Proto): Sock {
 }
 
 /** Puts the sock into the Net's list of all socks. */
-export function sockListAdd(sk: Sock): void {
+function sockListAdd(sk: Sock): void {
   const ns = sk.skNet.socket;
   sk.skAllPrev = ns.sockLast;
   sk.skAllNext = null;

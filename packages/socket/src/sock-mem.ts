@@ -20,7 +20,7 @@ export const SOCK_MIN_SNDBUF = 4608;
 export const SOCK_MIN_RCVBUF = 2304;
 
 /** `amt` bytes in quanta, rounded up. */
-export function skMemPages(amt: number): number {
+function skMemPages(amt: number): number {
   return (amt + SK_MEM_QUANTUM - 1) >> SK_MEM_QUANTUM_SHIFT;
 }
 
@@ -65,7 +65,7 @@ export function skbSetOwnerR(skb: SkBuff, sk: Sock): void {
 }
 
 /** Does the protocol account in quanta at all? */
-export function skHasAccount(sk: Sock): boolean {
+function skHasAccount(sk: Sock): boolean {
   return sk.skProt.mem !== null;
 }
 
@@ -83,14 +83,14 @@ export function skMemUncharge(sk: Sock, size: number): void {
   if (!skHasAccount(sk)) return;
   sk.skForwardAlloc += size;
   // A sock keeps some spare room, so that the common path touches only its own fields.
-  if (sk.skForwardAlloc >= SK_RECLAIM_THRESHOLD) __skMemReclaim(sk, sk.skForwardAlloc - SK_RECLAIM_CHUNK);
+  if (sk.skForwardAlloc >= SK_RECLAIM_THRESHOLD) skMemReclaimAmount(sk, sk.skForwardAlloc - SK_RECLAIM_CHUNK);
 }
 
 const SK_RECLAIM_THRESHOLD = 1 << 21;
 const SK_RECLAIM_CHUNK = 1 << 20;
 
 /** Returns `amount` bytes, rounded down to quanta, from the sock to the protocol. */
-export function __skMemReclaim(sk: Sock, amount: number): void {
+function skMemReclaimAmount(sk: Sock, amount: number): void {
   const mem = skMem(sk);
   if (mem === null) return;
   const quanta = amount >> SK_MEM_QUANTUM_SHIFT;
@@ -101,7 +101,7 @@ export function __skMemReclaim(sk: Sock, amount: number): void {
 
 /** Returns every whole quantum that the sock does not use. */
 export function skMemReclaim(sk: Sock): void {
-  if (skHasAccount(sk) && sk.skForwardAlloc >= SK_MEM_QUANTUM) __skMemReclaim(sk, sk.skForwardAlloc);
+  if (skHasAccount(sk) && sk.skForwardAlloc >= SK_MEM_QUANTUM) skMemReclaimAmount(sk, sk.skForwardAlloc);
 }
 
 /** May the sock have the quanta that were just added to the account (net/core/sock.c, __sk_mem_raise_allocated)? */
@@ -188,13 +188,6 @@ export function skSocketsAllocatedInc(sk: Sock): void {
 export function skSocketsAllocatedDec(sk: Sock): void {
   const mem = skMem(sk);
   if (mem !== null) mem.socketsAllocated--;
-}
-
-/** Room left to send, in bytes, for a datagram sock. */
-export function sockWspace(sk: Sock): number {
-  if ((sk.skShutdown & 2) !== 0) return 0;
-  const amt = sk.skSndbuf - sk.skWmemAlloc;
-  return amt < 0 ? 0 : amt;
 }
 
 /** May a datagram sock send (poll)? Half of its buffer must be free. */

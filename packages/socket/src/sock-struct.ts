@@ -59,7 +59,6 @@ export const SOCK_LOCALROUTE = 13;
 export const SOCK_MEMALLOC = 14;
 export const SOCK_RXQ_OVFL = 16;
 export const SOCK_ZEROCOPY = 17;
-export const SOCK_SELECT_ERR_QUEUE = 21;
 
 /** skMaxPacingRate and skPacingRate while nothing limits them. */
 export const SK_PACING_UNLIMITED = 0x7fffffff;

@@ -1,8 +1,8 @@
 /*
  * What every protocol does with a Sock (include/net/sock.h, net/core/sock.c): who owns it for the moment, the backlog,
- * errors, time limits, the receive queue of datagrams, and the operations that a protocol does not have (sockNo…).
+ * errors, the receive queue of datagrams, and the operations that a protocol does not have (sockNo…).
  */
-import { EAGAIN, EINTR, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE, MAX_SCHEDULE_TIMEOUT } from '@stack/kernel';
+import { EAGAIN, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE } from '@stack/kernel';
 import { allocSkb, kfreeSkb, skbDequeue, skbQueueTail } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skRmemSchedule, skbSetOwnerR, skbSetOwnerW } from './sock-mem.ts';
@@ -72,29 +72,10 @@ export function sockError(sk: Sock): number {
   return -err;
 }
 
-/** Time limit of a receive in jiffies: 0 if it must not sleep. */
-export function sockRcvtimeo(sk: Sock, noblock: boolean): number {
-  return noblock ? 0 : sk.skRcvtimeo;
-}
-
-export function sockSndtimeo(sk: Sock, noblock: boolean): number {
-  return noblock ? 0 : sk.skSndtimeo;
-}
-
 /** Bytes with which a receive may return: SO_RCVLOWAT, or all of them with MSG_WAITALL; never 0. */
 export function sockRcvlowat(sk: Sock, waitall: boolean, len: number): number {
   const v = waitall ? len : Math.min(sk.skRcvlowat, len);
   return v === 0 ? 1 : v;
-}
-
-/** The errno of an interrupted call: -EINTR, also without a time limit (nothing is restarted behind the user's back). */
-export function sockIntrErrno(_timeo: number): number {
-  return -EINTR;
-}
-
-/** Is the time limit "none"? */
-export function sockTimeoIsInfinite(timeo: number): boolean {
-  return timeo === MAX_SCHEDULE_TIMEOUT;
 }
 
 /** Queues a datagram for the reader and tells him. Takes the sk_buff if it returns 0; else -ENOMEM or -ENOBUFS, counted in skDrops. */
@@ -112,14 +93,6 @@ export function sockQueueRcvSkb(sk: Sock, skb: SkBuff): number {
   skbQueueTail(sk.skReceiveQueue, skb);
   if (!sockFlag(sk, SOCK_DEAD)) sk.skDataReady(sk);
   return 0;
-}
-
-/** An sk_buff of `size` bytes that the sock answers for; null when its send buffer is full (unless forced) or there is no memory. */
-export function sockWmalloc(sk: Sock, size: number, force: boolean): SkBuff | null {
-  if (!force && sk.skWmemAlloc >= sk.skSndbuf) return null;
-  const skb = allocSkb(sk.skNet, size);
-  if (skb !== null) skbSetOwnerW(skb, sk);
-  return skb;
 }
 
 /** An sk_buff to send with, or -errno: a pending error, -EPIPE after shutdown, -EAGAIN while the send buffer is full, -ENOBUFS. */
