@@ -104,6 +104,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-globals': 'off',
       'no-restricted-properties': 'off',
+      'no-restricted-syntax': ['error', ...restrictedSyntax.filter(({ selector }) => !selector.startsWith('BinaryExpression'))],
       'max-lines': ['error', 1000],
       'house/screen': 'off',
       'house/screen-hint': 'off',

@@ -1,6 +1,6 @@
 // The rules of lint of our own.
 // unchecked-twin: a name may begin with `__` (the kernel's mark of the unchecked form) only where its package exports the
-// twin without it, the form that checks. screen: a function fits a screen; a struct's constructor may be longer, since it
+// twin without it, the form that checks (a few that the kernel has alone are listed). screen: a function fits a screen; a struct's constructor may be longer, since it
 // sets every field, a line each.
 import { builtinRules } from 'eslint/use-at-your-own-risk';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -25,6 +25,13 @@ function exportedNames(folder) {
   return names;
 }
 
+/**
+ * Names of the kernel whose twin takes a lock or a reference besides, which nobody here needs: only the form that does the work.
+ */
+const kernelOnly = new Set([
+  '__inetInheritPort', '__inetLookup', '__inetLookupEstablished', '__inetLookupListener', '__ipSelectIdent',
+]);
+
 /** @type {import('eslint').Rule.RuleModule} */
 const uncheckedTwin = {
   meta: { type: 'problem', schema: [], messages: { alone: "'{{name}}' has no exported twin '{{twin}}': `__` marks the unchecked form of a function that checks." } },
@@ -32,7 +39,7 @@ const uncheckedTwin = {
     const names = exportedNames(dirname(context.filename));
     /** @param {import('estree').Node | null} id */
     const check = (id) => {
-      if (id?.type !== 'Identifier' || !id.name.startsWith('__')) return;
+      if (id?.type !== 'Identifier' || !id.name.startsWith('__') || kernelOnly.has(id.name)) return;
       const twin = id.name.slice(2);
       if (!names.has(twin)) context.report({ node: id, messageId: 'alone', data: { name: id.name, twin } });
     };

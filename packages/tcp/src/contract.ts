@@ -9,6 +9,7 @@ import {
   CA_EVENT_COMPLETE_CWR, CA_EVENT_CWND_RESTART, CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE, CA_EVENT_LOSS,
   CA_EVENT_TX_START, TCP_INFINITE_SSTHRESH, tcpCaFind, tcpRegisterCongestionControl,
 } from './tcp-cong.ts';
+import type { NetnsTcp } from './netns-tcp.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import { FLAG_DATA_ACKED } from './tcp-consts.ts';
 import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from './tcp-sock.ts';
@@ -58,7 +59,8 @@ function ack(rig: CongestionRig, acked: number, us: number, rttUs: number): void
   sk.delivered = (sk.delivered + acked) | 0;
   sk.sndNxt = (sk.sndNxt + acked * 1460) | 0;
   sk.sndUna = (sk.sndUna + acked * 1460) | 0;
-  const { ack: sample, rate } = sk.skNet.tcp.sacktagState;
+  const tcp: NetnsTcp = sk.skNet.tcp;
+  const { ack: sample, rate } = tcp.sacktagState;
   sample.pktsAcked = acked;
   sample.rttUs = rttUs;
   sample.inFlight = sk.sndCwnd;
