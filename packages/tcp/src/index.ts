@@ -52,13 +52,10 @@ export { tcpConnect } from './tcp-output-connect.ts';
 export { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
 export { tcpDstAdvmss, tcpMssClamp, tcpPathMtu, tcpSyncMss } from './tcp-output-mss.ts';
 export { tcpMakeSynack, tcpRtxSynack } from './tcp-output-synack.ts';
-export { tcpCreateOpenreqChild, tcpForgetChild, tcpGetCookieSock, tcpHashChild, tcpOpenreqInitRwin } from './tcp-minisocks.ts';
-export { tcpParseOptions } from './tcp-input-opt.ts';
+export { tcpCreateOpenreqChild, tcpForgetChild, tcpHashChild } from './tcp-minisocks.ts';
 export { tcpSimpleRetransmit } from './tcp-input-recovery.ts';
 export { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
-export {
-  checkTcpSynCookie, cookieMssIndex, cookieTimestampDecode, msstab, secureTcpSynCookie, tcpSynqNoRecentOverflow,
-} from './syncookies.ts';
+export { cookieInitSequence, tcpCookieCheck } from './syncookies.ts';
 
 // The header and the control block
 export {

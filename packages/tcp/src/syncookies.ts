@@ -2,16 +2,27 @@
  * SYN cookies: when the SYN queue is full, a listener keeps nothing of a request; its initial sequence number says what
  * is needed, and the timestamp option the rest.
  *
- * Order of calls: tcpSynqOverflow and secureTcpSynCookie (SYN) → tcpSynqNoRecentOverflow, checkTcpSynCookie,
- * cookieTimestampDecode (the ACK). Read first: RFC 4987 §3.6; RFC 7323 §3 for the timestamp.
+ * Order of calls: tcpSynqOverflow, cookieInitSequence, cookieInitTimestamp (SYN) → tcpCookieCheck (the ACK) →
+ * tcpGetCookieSock. Read first: RFC 4987 §3.6; RFC 7323 §3 for the timestamp.
  *
  *   sequence number = H(4-tuple) + the peer's + (minute << 24) + ((H(4-tuple, minute) + index of MSS) mod 2²⁴)
  */
-import { HZ, siphash4u32 } from '@stack/kernel';
+import type { RequestSockOps } from '@stack/inet-sock';
+import { HZ, randomU32, siphash4u32 } from '@stack/kernel';
 import type { Net, SiphashKey } from '@stack/kernel';
+import type { SkBuff } from '@stack/skbuff';
+import { secureTcpTsOff } from './secure-seq.ts';
+import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
+import { thDest, thSource } from './tcp-hdr.ts';
+import { tcpParseOptions } from './tcp-input-opt.ts';
+import { LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV, LINUX_MIB_SYNCOOKIESSENT } from './tcp-mib.ts';
+import { tcpGetCookieSock, tcpOpenreqInitRwin } from './tcp-minisocks.ts';
+import { netIncStats } from './netns-tcp.ts';
+import { TcpRequestSock } from './tcp-request-sock.ts';
+import type { TcpRequestSockOps } from './tcp-request-sock.ts';
+import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, tcbAckSeq, tcbIpDsfield, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { TCP_SACK_SEEN } from './tcp-sock.ts';
 import type { TcpOptionsReceived, TcpSock } from './tcp-sock.ts';
-import type { TcpRequestSock } from './tcp-request-sock.ts';
 
 const COOKIEBITS = 24;
 const COOKIEMASK = (1 << COOKIEBITS) - 1;
@@ -115,4 +126,80 @@ export function cookieTimestampDecode(net: Net, opt: TcpOptionsReceived): boolea
 /** Whether the echoed timestamp says that the SYN offered ECN. */
 export function cookieEcnOk(net: Net, opt: TcpOptionsReceived): boolean {
   return opt.sawTstamp && (opt.rcvTsecr & TS_OPT_ECN) !== 0 && net.tcp.sysctlTcpEcn !== 0;
+}
+
+/** The cookie for a SYN from saddr to daddr; rounds req.mss down to what a cookie can say. */
+export function cookieInitSequence(skb: SkBuff, saddr: number, daddr: number, req: TcpRequestSock): number {
+  const index = cookieMssIndex(req.mss);
+  req.mss = msstab[index] ?? TCP_MSS_DEFAULT;
+  netIncStats(skb.net, LINUX_MIB_SYNCOOKIESSENT);
+  return secureTcpSynCookie(skb.net, saddr, daddr, thSource(skb), thDest(skb), tcbSeq(skb), index);
+}
+
+/** Whether an ACK can be the answer to a cookie of this listener at all. */
+function cookieMayBe(sk: TcpSock, skb: SkBuff): boolean {
+  if (sk.skNet.tcp.sysctlTcpSyncookies === 0) return false;
+  if ((tcbTcpFlags(skb) & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) !== TCPHDR_ACK) return false;
+  return !tcpSynqNoRecentOverflow(sk);
+}
+
+/** The options that the cookie's SYN had, from the echoed timestamp, into net.tcp.tmpOpt. */
+function cookieOptions(net: Net, skb: SkBuff, tsOff: number): boolean {
+  const opt = net.tcp.tmpOpt;
+  opt.sawTstamp = false;
+  tcpParseOptions(net, skb, opt, false);
+  if (opt.sawTstamp && opt.rcvTsecr !== 0) opt.rcvTsecr = (opt.rcvTsecr - tsOff) | 0;
+  return cookieTimestampDecode(net, opt);
+}
+
+/** Fills req with what the cookie stands for. */
+function cookieFillRequest(req: TcpRequestSock, sk: TcpSock, skb: SkBuff, mss: number, tsOff: number): void {
+  const net = sk.skNet;
+  const opt = net.tcp.tmpOpt;
+  req.rskListener = sk;
+  req.rcvIsn = (tcbSeq(skb) - 1) | 0;
+  req.rcvNxt = tcbSeq(skb);
+  req.sntIsn = (tcbAckSeq(skb) - 1) | 0;
+  req.tsOff = tsOff;
+  req.txhash = randomU32(net.world.random) | 1;
+  req.mss = mss;
+  req.inetNum = thDest(skb);
+  req.inetDport = thSource(skb);
+  req.irMark = sk.skMark;
+  req.irIif = sk.skBoundDevIf;
+  req.skBoundDevIf = sk.skBoundDevIf;
+  req.synTos = tcbIpDsfield(skb);
+  req.sndWscale = opt.sndWscale;
+  req.sackOk = opt.sackOk !== 0;
+  req.wscaleOk = opt.wscaleOk;
+  req.tstampOk = opt.sawTstamp;
+  req.tsRecent = opt.sawTstamp ? opt.rcvTsval : 0;
+  req.ecnOk = cookieEcnOk(net, opt);
+}
+
+/**
+ * An ACK from saddr to daddr for a listener: is it the answer to a cookie? Then the child that the cookie stands for; sk
+ * when it is not; null when it was, and nothing came of it. skb stays the caller's.
+ */
+export function tcpCookieCheck(
+  sk: TcpSock, skb: SkBuff, saddr: number, daddr: number, rskOps: RequestSockOps, afOps: TcpRequestSockOps,
+): TcpSock | null {
+  const net = sk.skNet;
+  if (!cookieMayBe(sk, skb)) return sk;
+  const cookie = (tcbAckSeq(skb) - 1) | 0;
+  const isn = (tcbSeq(skb) - 1) | 0;
+  const mss = msstab[checkTcpSynCookie(net, cookie, saddr, daddr, thSource(skb), thDest(skb), isn)];
+  if (mss === undefined) {
+    netIncStats(net, LINUX_MIB_SYNCOOKIESFAILED);
+    return sk;
+  }
+  netIncStats(net, LINUX_MIB_SYNCOOKIESRECV);
+  const tsOff = secureTcpTsOff(net, daddr, saddr);
+  if (!cookieOptions(net, skb, tsOff)) return sk;
+  const req = new TcpRequestSock(net, rskOps, afOps);
+  cookieFillRequest(req, sk, skb, mss, tsOff);
+  const dst = afOps.routeReq(sk, skb, req);
+  if (dst === null && afOps.hasRoutes) return null;
+  tcpOpenreqInitRwin(req, sk, dst);
+  return tcpGetCookieSock(sk, skb, req, dst);
 }

@@ -30,9 +30,9 @@ import type { TcpSock } from './tcp-sock.ts';
 
 /** Segments of skb, which is acknowledged in part, that are; their bytes go. */
 function tcpTsoAcked(sk: TcpSock, skb: SkBuff): number {
-  const before = tcpSkbPcount(skb);
+  const pcount = tcpSkbPcount(skb);
   if (tcpTrimHead(sk, skb, (sk.sndUna - tcbSeq(skb)) | 0) !== 0) return 0;
-  return before - tcpSkbPcount(skb);
+  return pcount - tcpSkbPcount(skb);
 }
 
 /** `acked` segments of skb are acknowledged: counts, marks, and what they say. startSeq is that of skb before it was cut. */

@@ -4,6 +4,7 @@
  * Order of calls: tcpFastParseOptions (established; else tcpParseOptions) → tcpPawsDiscard → tcpReplaceTsRecent.
  * Read first: RFC 9293 §3.2; RFC 7323 §3 and §5; RFC 2018 §2–3.
  */
+import { SKB_DROP_REASON_TCP_RFC7323_PAWS, SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
 import { tcpClockSeconds } from './tcp-clock.ts';
@@ -13,7 +14,9 @@ import {
   TCPOLEN_TSTAMP_ALIGNED, TCPOLEN_WINDOW, TCPOPT_EOL, TCPOPT_MSS, TCPOPT_NOP, TCPOPT_SACK, TCPOPT_SACK_PERM,
   TCPOPT_TIMESTAMP, TCPOPT_WINDOW, TCP_HDR_LEN, thHdrLen, thWindow,
 } from './tcp-hdr.ts';
-import { TCPHDR_ACK, TCPHDR_SYN, after, tcbAckSeq, tcbEndSeq, tcbSeq, tcbSetSacked, tcbTcpFlags } from './tcp-skb-cb.ts';
+import {
+  TCPHDR_ACK, TCPHDR_SYN, after, before, tcbAckSeq, tcbEndSeq, tcbSeq, tcbSetSacked, tcbTcpFlags,
+} from './tcp-skb-cb.ts';
 import { TCP_SACK_SEEN } from './tcp-sock.ts';
 import type { TcpOptionsReceived, TcpSock } from './tcp-sock.ts';
 
@@ -175,17 +178,22 @@ export function tcpMayUpdateWindow(sk: TcpSock, ack: number, ackSeq: number, nwi
   return after(ack, sk.sndUna) || after(ackSeq, sk.sndWl1) || (ackSeq === sk.sndWl1 && (nwin > sk.sndWnd || nwin === 0));
 }
 
-/** A pure duplicate ACK that was overtaken on its way: harmless, though its timestamp is old. */
-function tcpDisorderedAck(sk: TcpSock, skb: SkBuff): boolean {
+/** A pure duplicate ACK that was overtaken on its way is harmless, though its timestamp is old. @returns 0, or why it is not one */
+function tcpDisorderedAckCheck(sk: TcpSock, skb: SkBuff): number {
   const seq = tcbSeq(skb);
-  if ((tcbTcpFlags(skb) & TCPHDR_ACK) === 0 || seq !== tcbEndSeq(skb) || seq !== sk.rcvNxt) return false;
+  if ((tcbTcpFlags(skb) & TCPHDR_ACK) === 0 || seq !== tcbEndSeq(skb)) return SKB_DROP_REASON_TCP_RFC7323_PAWS;
+  if (before(seq, sk.rcvNxt)) return SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK;
   const ack = tcbAckSeq(skb);
-  if (ack !== sk.sndUna) return false;
-  if (tcpMayUpdateWindow(sk, ack, seq, thWindow(skb) << sk.rxOpt.sndWscale)) return false;
-  return ((sk.rxOpt.tsRecent - sk.rxOpt.rcvTsval) | 0) <= sk.icskRto;
+  if (
+    seq !== sk.rcvNxt || ack !== sk.sndUna || tcpMayUpdateWindow(sk, ack, seq, thWindow(skb) << sk.rxOpt.sndWscale) ||
+    ((sk.rxOpt.tsRecent - sk.rxOpt.rcvTsval) | 0) > sk.icskRto
+  ) {
+    return SKB_DROP_REASON_TCP_RFC7323_PAWS;
+  }
+  return 0;
 }
 
-/** RFC 7323 §5.3 R1: true if the segment is to be dropped as old. */
-export function tcpPawsDiscard(sk: TcpSock, skb: SkBuff): boolean {
-  return !tcpPawsCheck(sk.skNet, sk.rxOpt, TCP_PAWS_WINDOW) && !tcpDisorderedAck(sk, skb);
+/** RFC 7323 §5.3 R1. @returns 0, or why the segment is to be dropped: …_PAWS_ACK for an old pure ACK, which needs no answer */
+export function tcpPawsDiscard(sk: TcpSock, skb: SkBuff): number {
+  return tcpPawsCheck(sk.skNet, sk.rxOpt, TCP_PAWS_WINDOW) ? 0 : tcpDisorderedAckCheck(sk, skb);
 }

@@ -10,7 +10,7 @@ import { inetCskAckScheduled } from '@stack/inet-sock';
 import {
   ECONNREFUSED, ECONNRESET, EPIPE, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_FLAGS,
   SKB_DROP_REASON_TCP_INVALID_SEQUENCE, SKB_DROP_REASON_TCP_INVALID_SYN, SKB_DROP_REASON_TCP_OLD_SEQUENCE,
-  SKB_DROP_REASON_TCP_RESET, SKB_DROP_REASON_TCP_RFC7323_PAWS,
+  SKB_DROP_REASON_TCP_RESET, SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK,
 } from '@stack/kernel';
 import { TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_LAST_ACK } from '@stack/inet-sock';
 import { __skbPull, consumeSkb, skbDstDrop } from '@stack/skbuff';
@@ -30,7 +30,7 @@ import { tcpRcvRttMeasureTs } from './tcp-input-rcvbuf.ts';
 import { tcpCheckSpace } from './tcp-input-sndbuf.ts';
 import { tcpUrg } from './tcp-input-urg.ts';
 import {
-  LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDPAWS, LINUX_MIB_TCPACKSKIPPEDSEQ, LINUX_MIB_TCPHPHITS,
+  LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_PAWS_OLD_ACK, LINUX_MIB_TCPACKSKIPPEDPAWS, LINUX_MIB_TCPACKSKIPPEDSEQ, LINUX_MIB_TCPHPHITS,
   LINUX_MIB_TCPSYNCHALLENGE, TCP_MIB_INERRS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
@@ -135,11 +135,17 @@ export function tcpValidateIncoming(sk: TcpSock, skb: SkBuff, synInerr: boolean)
   const seq = tcbSeq(skb);
   const rst = (flags & TCPHDR_RST) !== 0;
   const syn = (flags & TCPHDR_SYN) !== 0;
-  if (tcpFastParseOptions(sk, skb) && sk.rxOpt.sawTstamp && tcpPawsDiscard(sk, skb)) {
+  const old = tcpFastParseOptions(sk, skb) && sk.rxOpt.sawTstamp ? tcpPawsDiscard(sk, skb) : 0;
+  if (old !== 0) {
     if (syn) return tcpSynChallenge(sk, skb, synInerr);
+    if (old === SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK) {
+      netIncStats(sk.skNet, LINUX_MIB_PAWS_OLD_ACK);
+      tcpDrop(sk, skb, old);
+      return false;
+    }
     netIncStats(sk.skNet, LINUX_MIB_PAWSESTABREJECTED);
     // RFC 7323 §5.2: a reset counts whatever its timestamp.
-    if (!rst) return tcpInvalid(sk, skb, SKB_DROP_REASON_TCP_RFC7323_PAWS, LINUX_MIB_TCPACKSKIPPEDPAWS);
+    if (!rst) return tcpInvalid(sk, skb, old, LINUX_MIB_TCPACKSKIPPEDPAWS);
   }
   const reason = tcpSequence(sk, seq, tcbEndSeq(skb));
   if (reason !== 0) {

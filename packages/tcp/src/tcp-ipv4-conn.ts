@@ -7,7 +7,7 @@
 import { skAcceptqIsFull } from '@stack/inet-sock';
 import type { InetConnectionSock, RequestSock, RequestSockOps } from '@stack/inet-sock';
 import {
-  INET_ECN_MASK, RTCF_BROADCAST, RTCF_MULTICAST, ipBuildAndSendPkt, ipHdrDaddr, ipHdrSaddr, ipHdrTos, ipHdrTtl, skSetupCaps,
+  INET_ECN_MASK, RTCF_BROADCAST, RTCF_MULTICAST, ipBuildAndSendPkt, ipHdrDaddr, ipHdrSaddr, ipHdrTtl, skSetupCaps,
 } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
 import { EHOSTUNREACH, randomU32 } from '@stack/kernel';
@@ -16,24 +16,20 @@ import { SKB_GSO_TCPV4, dstMtu, dstRelease } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { AF_INET } from '@stack/socket';
 import { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
-import { checkTcpSynCookie, cookieEcnOk, cookieMssIndex, cookieTimestampDecode, msstab, secureTcpSynCookie, tcpSynqNoRecentOverflow } from './syncookies.ts';
+import { cookieInitSequence, tcpCookieCheck } from './syncookies.ts';
 import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
 import { thDest, thSource } from './tcp-hdr.ts';
 import { tcpConnRequest } from './tcp-input-conn.ts';
-import { tcpParseOptions } from './tcp-input-opt.ts';
 import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
 import { tcpV4ReqskSendAck, tcpV4SendReset, __tcpV4SendCheck } from './tcp-ipv4-reply.ts';
 import { tcpV4RouteOutput } from './tcp-ipv4-route.ts';
-import {
-  LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV, LINUX_MIB_TCPTIMEOUTS,
-} from './tcp-mib.ts';
-import { tcpCreateOpenreqChild, tcpForgetChild, tcpGetCookieSock, tcpHashChild, tcpOpenreqInitRwin } from './tcp-minisocks.ts';
+import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_TCPTIMEOUTS } from './tcp-mib.ts';
+import { tcpCreateOpenreqChild, tcpForgetChild, tcpHashChild } from './tcp-minisocks.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpDstAdvmss, tcpMssClamp, tcpSyncMss } from './tcp-output-mss.ts';
 import { tcpMakeSynack, tcpRtxSynack } from './tcp-output-synack.ts';
-import { TcpRequestSock, tcpRsk } from './tcp-request-sock.ts';
-import type { TcpRequestSockOps } from './tcp-request-sock.ts';
-import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, tcbAckSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
+import { tcpRsk } from './tcp-request-sock.ts';
+import type { TcpRequestSock, TcpRequestSockOps } from './tcp-request-sock.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -78,9 +74,7 @@ function tcpV4InitTsOff(net: Net, skb: SkBuff): number {
 }
 
 function cookieV4InitSequence(skb: SkBuff, req: TcpRequestSock): number {
-  const index = cookieMssIndex(req.mss);
-  req.mss = msstab[index] ?? TCP_MSS_DEFAULT;
-  return secureTcpSynCookie(skb.net, ipHdrSaddr(skb), ipHdrDaddr(skb), thSource(skb), thDest(skb), tcbSeq(skb), index);
+  return cookieInitSequence(skb, ipHdrSaddr(skb), ipHdrDaddr(skb), req);
 }
 
 /** TcpRequestSockOps.sendSynack. */
@@ -189,63 +183,7 @@ export function tcpV4SynRecvSock(
   return child;
 }
 
-/**
- * af_specific.cookieCheck: an ACK for a listener: is it the answer to a cookie? Then the child; sk when it is not (the listener's own business);
- * null when it was, and nothing came of it. skb stays the caller's.
- */
-export function cookieV4Check(sock: InetConnectionSock, skb: SkBuff): InetConnectionSock | null {
-  const sk = tcpSk(sock);
-  const net = sk.skNet;
-  const flags = tcbTcpFlags(skb);
-  if (net.tcp.sysctlTcpSyncookies === 0 || (flags & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) !== TCPHDR_ACK) return sk;
-  if (tcpSynqNoRecentOverflow(sk)) return sk;
-  const cookie = (tcbAckSeq(skb) - 1) | 0;
-  const isn = (tcbSeq(skb) - 1) | 0;
-  const index = checkTcpSynCookie(net, cookie, ipHdrSaddr(skb), ipHdrDaddr(skb), thSource(skb), thDest(skb), isn);
-  const mss = msstab[index];
-  if (mss === undefined) {
-    netIncStats(net, LINUX_MIB_SYNCOOKIESFAILED);
-    return sk;
-  }
-  netIncStats(net, LINUX_MIB_SYNCOOKIESRECV);
-  const opt = net.tcp.tmpOpt;
-  const tsOff = secureTcpTsOff(net, ipHdrDaddr(skb), ipHdrSaddr(skb));
-  opt.sawTstamp = false;
-  tcpParseOptions(net, skb, opt, false);
-  if (opt.sawTstamp && opt.rcvTsecr !== 0) opt.rcvTsecr = (opt.rcvTsecr - tsOff) | 0;
-  if (!cookieTimestampDecode(net, opt)) return sk;
-  const req = cookieV4Request(sk, skb, mss, isn, cookie, tsOff);
-  const dst = inetCskRouteReq(sk, req);
-  if (dst === null) return null;
-  tcpOpenreqInitRwin(req, sk, dst);
-  return tcpGetCookieSock(sk, skb, req, dst);
-}
-
-/** The request that the cookie stands for. */
-function cookieV4Request(sk: TcpSock, skb: SkBuff, mss: number, isn: number, cookie: number, tsOff: number): TcpRequestSock {
-  const net = sk.skNet;
-  const opt = net.tcp.tmpOpt;
-  const req = new TcpRequestSock(net, tcpRequestSockOps, tcpRequestSockIpv4Ops);
-  req.rskListener = sk;
-  req.rcvIsn = isn;
-  req.rcvNxt = (isn + 1) | 0;
-  req.sntIsn = cookie;
-  req.tsOff = tsOff;
-  req.txhash = randomU32(net.world.random) | 1;
-  req.mss = mss;
-  req.inetNum = thDest(skb);
-  req.inetDport = thSource(skb);
-  req.inetRcvSaddr = ipHdrDaddr(skb);
-  req.inetDaddr = ipHdrSaddr(skb);
-  req.irMark = sk.skMark;
-  req.irIif = sk.skBoundDevIf;
-  req.skBoundDevIf = sk.skBoundDevIf;
-  req.synTos = ipHdrTos(skb);
-  req.sndWscale = opt.sndWscale;
-  req.sackOk = opt.sackOk !== 0;
-  req.wscaleOk = opt.wscaleOk;
-  req.tstampOk = opt.sawTstamp;
-  req.tsRecent = opt.sawTstamp ? opt.rcvTsval : 0;
-  req.ecnOk = cookieEcnOk(net, opt);
-  return req;
+/** af_specific.cookieCheck. */
+export function cookieV4Check(sk: InetConnectionSock, skb: SkBuff): InetConnectionSock | null {
+  return tcpCookieCheck(tcpSk(sk), skb, ipHdrSaddr(skb), ipHdrDaddr(skb), tcpRequestSockOps, tcpRequestSockIpv4Ops);
 }

@@ -26,7 +26,7 @@ import {
   TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
-import { tcpOowRateLimited } from './tcp-oow.ts';
+import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { tcpRtxSynack } from './tcp-output-synack.ts';
 import { tcpDstAdvmss, tcpMssClamp } from './tcp-output-mss.ts';
 import { tcpSelectInitialWindow } from './tcp-output-window.ts';
@@ -79,7 +79,7 @@ function tcpCheckReqPaws(req: TcpRequestSock, skb: SkBuff): boolean {
 function tcpCheckReqRetransmittedSyn(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): void {
   const net = sk.skNet;
   if (tcpOowRateLimited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, req.lastOowAckTime)) return;
-  req.lastOowAckTime = net.world.jiffies;
+  req.lastOowAckTime = tcpOowStamp(net, skb, req.lastOowAckTime);
   if (tcpRtxSynack(sk, req) !== 0 || req.rskTimer === null) return;
   modTimer(req.rskTimer, (net.world.jiffies + reqskTimeout(req, TCP_RTO_MAX)) | 0);
 }
@@ -90,7 +90,7 @@ function tcpCheckReqOutOfWindow(sk: TcpSock, skb: SkBuff, req: TcpRequestSock, p
   if (pawsReject) netIncStats(net, LINUX_MIB_PAWSESTABREJECTED);
   if ((tcbTcpFlags(skb) & TCPHDR_RST) !== 0) return;
   if (tcpOowRateLimited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, req.lastOowAckTime)) return;
-  req.lastOowAckTime = net.world.jiffies;
+  req.lastOowAckTime = tcpOowStamp(net, skb, req.lastOowAckTime);
   req.rskOps.sendAck(sk, skb, req);
 }
 

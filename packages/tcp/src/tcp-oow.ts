@@ -16,8 +16,17 @@ export function __tcpOowRateLimited(net: Net, mib: number, last: number): boolea
   return true;
 }
 
-/** __tcpOowRateLimited for an ACK that answers skb. Data is always answered: it may be a retransmission that we want to end. */
+/** Data, or a FIN, is always answered: it may be a retransmission that we want to end. */
+function isAlwaysAnswered(skb: SkBuff): boolean {
+  return tcbSeq(skb) !== tcbEndSeq(skb) && (tcbTcpFlags(skb) & TCPHDR_SYN) === 0;
+}
+
+/** __tcpOowRateLimited for an ACK that answers skb. */
 export function tcpOowRateLimited(net: Net, skb: SkBuff, mib: number, last: number): boolean {
-  if (tcbSeq(skb) !== tcbEndSeq(skb) && (tcbTcpFlags(skb) & TCPHDR_SYN) === 0) return false;
-  return __tcpOowRateLimited(net, mib, last);
+  return !isAlwaysAnswered(skb) && __tcpOowRateLimited(net, mib, last);
+}
+
+/** The time to note when the answer to skb goes out: `last` itself when that was never limited. */
+export function tcpOowStamp(net: Net, skb: SkBuff, last: number): number {
+  return isAlwaysAnswered(skb) ? last : net.world.jiffies;
 }

@@ -8,10 +8,11 @@ import {
   inetCskEnterPingpongMode, inetCskExitPingpongMode, inetCskInPingpongMode, inetCskResetKeepaliveTimer,
 } from '@stack/inet-sock';
 import { EINVAL, ENOPROTOOPT, HZ } from '@stack/kernel';
-import { OptInt, SOCK_KEEPOPEN, SOCK_MIN_RCVBUF, SOL_TCP, TCP_CLOSE, lockSock, releaseSock, sockFlag } from '@stack/socket';
+import { OptInt, SOCK_KEEPOPEN, SOL_TCP, lockSock, releaseSock, sockFlag } from '@stack/socket';
 import type { Sock, SockOptValue } from '@stack/socket';
 import { tcpSetCongestionControl } from './tcp-cong.ts';
 import { MAX_TCP_WINDOW, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { tcpSetWindowClamp } from './tcp-input-rcvbuf.ts';
 import { tcpGetInfo } from './tcp-info.ts';
 import { tcpPushPendingFrames } from './tcp-output-xmit.ts';
 import { tcpCleanupRbuf } from './tcp-recvmsg.ts';
@@ -86,22 +87,6 @@ function tcpSockSetKeepidle(sk: TcpSock, val: number): number {
   if (sockFlag(sk, SOCK_KEEPOPEN) && ((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) {
     inetCskResetKeepaliveTimer(sk, Math.max(sk.keepaliveTime - tcpKeepaliveTimeElapsed(sk), 0));
   }
-  return 0;
-}
-
-/** TCP_WINDOW_CLAMP, in bytes; 0 takes it off, before the connection only. */
-export function tcpSetWindowClamp(sk: TcpSock, val: number): number {
-  if (val === 0) {
-    if (sk.skState !== TCP_CLOSE) return -EINVAL;
-    sk.windowClamp = 0;
-    return 0;
-  }
-  const old = sk.windowClamp;
-  const clamp = Math.max(SOCK_MIN_RCVBUF >> 1, val);
-  if (clamp === old) return 0;
-  sk.windowClamp = clamp;
-  if (clamp < old) sk.rcvSsthresh = Math.min(sk.rcvSsthresh, clamp);
-  else sk.rcvSsthresh = Math.max(Math.min(sk.rcvWnd, clamp), sk.rcvSsthresh);
   return 0;
 }
 

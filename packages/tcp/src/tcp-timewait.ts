@@ -21,7 +21,7 @@ import {
   LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITKILLED, LINUX_MIB_TIMEWAITRECYCLED,
 } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
-import { tcpOowRateLimited } from './tcp-oow.ts';
+import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { TcpTimewaitSock, tcpTwsk } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN, after, before, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSk } from './tcp-sock.ts';
@@ -78,7 +78,7 @@ export function tcpInWindow(seq: number, endSeq: number, win: number, endWin: nu
 /** The segment is out of place: an ACK, unless one went out just now. */
 function tcpTimewaitOow(tw: TcpTimewaitSock, skb: SkBuff, mib: number): number {
   if (tcpOowRateLimited(tw.skNet, skb, mib, tw.twLastOowAckTime)) return TCP_TW_SUCCESS;
-  tw.twLastOowAckTime = tw.skNet.world.jiffies;
+  tw.twLastOowAckTime = tcpOowStamp(tw.skNet, skb, tw.twLastOowAckTime);
   return TCP_TW_ACK;
 }
 

@@ -15,23 +15,22 @@ import { allocSkb, consumeSkb, skbCopyBits, skbPut } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { SockAddr, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from '@stack/socket';
 import { secureTcpSeq, secureTcpTsOff } from '../secure-seq.ts';
-import { checkTcpSynCookie, cookieMssIndex, cookieTimestampDecode, msstab, secureTcpSynCookie, tcpSynqNoRecentOverflow } from '../syncookies.ts';
+import { cookieInitSequence, tcpCookieCheck } from '../syncookies.ts';
 import { TCP_MSS_DEFAULT } from '../tcp-consts.ts';
 import { thAckSeq, thDest, thFlags, thHdrLen, thSeq, thSource } from '../tcp-hdr.ts';
 import { tcpConnRequest } from '../tcp-input-conn.ts';
-import { tcpParseOptions } from '../tcp-input-opt.ts';
 import { tcpInitializeRcvMss } from '../tcp-input-rcvbuf.ts';
 import { tcpSimpleRetransmit } from '../tcp-input-recovery.ts';
 import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS } from '../tcp-mib.ts';
-import { tcpCreateOpenreqChild, tcpGetCookieSock, tcpHashChild, tcpOpenreqInitRwin } from '../tcp-minisocks.ts';
+import { tcpCreateOpenreqChild, tcpHashChild } from '../tcp-minisocks.ts';
 import { netIncStats } from '../netns-tcp.ts';
 import { tcpConnect } from '../tcp-output-connect.ts';
 import { tcpMssClamp, tcpPathMtu, tcpSyncMss, tcpDstAdvmss } from '../tcp-output-mss.ts';
 import { tcpMakeSynack, tcpRtxSynack } from '../tcp-output-synack.ts';
 import { tcpFillCb, tcpRcvDemux } from '../tcp-rcv.ts';
-import { TcpRequestSock, tcpRsk, tcpTwsk } from '../tcp-request-sock.ts';
+import { tcpRsk, tcpTwsk } from '../tcp-request-sock.ts';
 import type { TcpRequestSockOps } from '../tcp-request-sock.ts';
-import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN, tcbAckSeq, tcbSeq, tcbTcpFlags } from '../tcp-skb-cb.ts';
+import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN } from '../tcp-skb-cb.ts';
 import { tcpSk } from '../tcp-sock.ts';
 import type { TcpSock } from '../tcp-sock.ts';
 import { tcpSetState } from '../tcp.ts';
@@ -317,38 +316,8 @@ function channelSynRecvSock(
   return tcpHashChild(sk, child, reqUnhash) ? child : null;
 }
 
-function channelCookieCheck(sock: InetConnectionSock, skb: SkBuff): InetConnectionSock | null {
-  const sk = tcpSk(sock);
-  const { skNet: net } = sk;
-  if ((tcbTcpFlags(skb) & (TCPHDR_SYN | TCPHDR_ACK | TCPHDR_RST)) !== TCPHDR_ACK || tcpSynqNoRecentOverflow(sk)) return sk;
-  const cookie = (tcbAckSeq(skb) - 1) | 0;
-  const isn = (tcbSeq(skb) - 1) | 0;
-  const mss = msstab[checkTcpSynCookie(net, cookie, fromKey(skb), toKey(skb), thSource(skb), thDest(skb), isn)];
-  if (mss === undefined) return sk;
-  const opt = net.tcp.tmpOpt;
-  const tsOff = secureTcpTsOff(net, toKey(skb), fromKey(skb));
-  opt.sawTstamp = false;
-  tcpParseOptions(net, skb, opt, false);
-  if (opt.sawTstamp) opt.rcvTsecr = (opt.rcvTsecr - tsOff) | 0;
-  if (!cookieTimestampDecode(net, opt)) return sk;
-  const req = new TcpRequestSock(net, channelReqOps, channelTcpReqOps);
-  req.rskListener = sk;
-  req.rcvIsn = isn;
-  req.rcvNxt = tcbSeq(skb);
-  req.sntIsn = cookie;
-  req.tsOff = tsOff;
-  req.mss = mss;
-  req.inetNum = thDest(skb);
-  req.inetDport = thSource(skb);
-  req.inetRcvSaddr = toKey(skb);
-  req.inetDaddr = fromKey(skb);
-  req.sndWscale = opt.sndWscale;
-  req.sackOk = opt.sackOk !== 0;
-  req.wscaleOk = opt.wscaleOk;
-  req.tstampOk = opt.sawTstamp;
-  req.tsRecent = opt.sawTstamp ? opt.rcvTsval : 0;
-  tcpOpenreqInitRwin(req, sk, null);
-  return tcpGetCookieSock(sk, skb, req, null);
+function channelCookieCheck(sk: InetConnectionSock, skb: SkBuff): InetConnectionSock | null {
+  return tcpCookieCheck(tcpSk(sk), skb, fromKey(skb), toKey(skb), channelReqOps, channelTcpReqOps);
 }
 
 /** A path that has become narrower, as a test says by sk.mtuInfo. */
@@ -399,11 +368,7 @@ const channelTcpReqOps: TcpRequestSockOps = {
   },
   initSeq: (skb) => secureTcpSeq(skb.net, toKey(skb), fromKey(skb), thDest(skb), thSource(skb)),
   initTsOff: (net, skb) => secureTcpTsOff(net, toKey(skb), fromKey(skb)),
-  cookieInitSeq: (skb, req) => {
-    const index = cookieMssIndex(req.mss);
-    req.mss = msstab[index] ?? TCP_MSS_DEFAULT;
-    return secureTcpSynCookie(skb.net, fromKey(skb), toKey(skb), thSource(skb), thDest(skb), tcbSeq(skb), index);
-  },
+  cookieInitSeq: (skb, req) => cookieInitSequence(skb, fromKey(skb), toKey(skb), req),
   sendSynack: (sk, _dst, req, type) => {
     const skb = tcpMakeSynack(sk, null, req, type);
     return skb === null ? -ECONNREFUSED : channelXmit(skb, req.inetRcvSaddr, req.inetDaddr);

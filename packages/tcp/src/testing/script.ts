@@ -62,6 +62,8 @@ export class Script {
   tsOff: number;
   tsKnown: boolean;
   seen: number;
+  /** The peer's port: a test that plays several peers changes it. */
+  peerPort: number;
 
   constructor(options: ScriptOptions) {
     this.world = createWorld({ debug: true, seed: 7 });
@@ -76,6 +78,7 @@ export class Script {
     this.tsOff = 0;
     this.tsKnown = false;
     this.seen = 0;
+    this.peerPort = PEER_PORT;
     const tcp = this.host.net.tcp as unknown as Record<string, number>;
     for (const [name, value] of Object.entries(options.sysctl ?? {})) {
       if (!(name in tcp)) throw new Error(`no sysctl ${name}`);
@@ -87,7 +90,7 @@ export class Script {
   get sk(): TcpSock {
     for (let sk: Sock | null = this.host.net.socket.sockLast; sk !== null; sk = sk.skAllPrev) {
       const tcp = tcpSk(sk);
-      if (tcp.inetDport === PEER_PORT || this.lfd < 0) return tcp;
+      if (tcp.inetDport === this.peerPort || this.lfd < 0) return tcp;
     }
     throw new Error('no connection');
   }
@@ -105,7 +108,7 @@ export class Script {
     const seg = new Segment();
     seg.from = PEER;
     seg.to = LOCAL;
-    seg.sport = PEER_PORT;
+    seg.sport = this.peerPort;
     seg.dport = this.port;
     seg.flags = flagBits(flags);
     seg.seq = (PEER_ISN + Number(seq)) | 0;
@@ -238,12 +241,18 @@ export class Script {
 
 const SYN_OPTIONS = 'mss 1000,nop,nop,sackOK,nop,wscale 7';
 
-/** A host in ESTABLISHED by passive open; the peer announces MSS 1000, SACK and a window scale of 7 (and no timestamps). */
-export async function scriptServer(options: ScriptOptions = {}): Promise<Script> {
+/** A host that listens on port 8080. */
+export function scriptListening(options: ScriptOptions = {}, backlog = 16): Script {
   const s = new Script(options);
   s.lfd = sysSocket(s.host.task, AF_CHANNEL, SOCK_STREAM, 0) as number;
   sysBind(s.host.task, s.lfd, new SockAddrChannel(0, LOCAL_PORT));
-  sysListen(s.host.task, s.lfd, 16);
+  sysListen(s.host.task, s.lfd, backlog);
+  return s;
+}
+
+/** A host in ESTABLISHED by passive open; the peer announces MSS 1000, SACK and a window scale of 7 (and no timestamps). */
+export async function scriptServer(options: ScriptOptions = {}): Promise<Script> {
+  const s = scriptListening(options);
   s.give(`S 0 win 65535 <${options.syn ?? SYN_OPTIONS}>`);
   s.take();
   await s.wait(options.rtt ?? 100);
