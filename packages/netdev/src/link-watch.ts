@@ -4,7 +4,7 @@
 // the operational state changes (RFC 2863), the qdisc goes live or dead, notifiers hear NETDEV_CHANGE.
 
 import { Work, scheduleWork } from '@stack/kernel';
-import { IFF_RUNNING, IFF_UP, IFF_LOWER_UP, IF_OPER_DOWN, IF_OPER_UP, IF_OPER_UNKNOWN } from './if.ts';
+import { IFF_LOOPBACK, IFF_RUNNING, IFF_UP, IFF_LOWER_UP, IF_OPER_DOWN, IF_OPER_UP, IF_OPER_UNKNOWN } from './if.ts';
 import {
   LINK_STATE_LINKWATCH_PENDING, LINK_STATE_NOCARRIER, LINK_STATE_XOFF, NETREG_REGISTERED, QDISC_STATE_DEACTIVATED,
   type NetDevice, type Qdisc,
@@ -92,7 +92,8 @@ export function devActivate(dev: NetDevice): void {
 
 /** The default discipline; none for devices without a queue. */
 function attachDefaultQdisc(dev: NetDevice): Qdisc {
-  const wanted = dev.txQueueLen === 0 ? noqueueQdiscOps : qdiscLookupOps(dev.net, dev.net.netdev.sysctlDefaultQdisc);
+  const noqueue = dev.txQueueLen === 0 || (dev.flags & IFF_LOOPBACK) !== 0;
+  const wanted = noqueue ? noqueueQdiscOps : qdiscLookupOps(dev.net, dev.net.netdev.sysctlDefaultQdisc);
   return qdiscCreate(wanted ?? pfifoFastOps, dev) ?? dev.noopQdisc;
 }
 

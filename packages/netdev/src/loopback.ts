@@ -58,7 +58,6 @@ function loopbackSetup(dev: NetDevice): void {
   dev.hardHeaderLen = ETH_HLEN;
   dev.addrLen = ETH_ALEN;
   dev.flags = IFF_LOOPBACK;
-  dev.txQueueLen = 0;
   dev.broadcast = new Uint8Array(ETH_ALEN);
   devAddrSet(dev, new Uint8Array(ETH_ALEN));
   dev.hwFeatures = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4;
