@@ -12,7 +12,7 @@ import type { Net, TimerList } from '@stack/kernel';
 import { skbDequeue, skbPeekTail } from '@stack/skbuff';
 import { neighPurgeQueue } from './neigh-queue.ts';
 import {
-  NUD_CONNECTED, NUD_DELAY, NUD_FAILED, NUD_IN_TIMER, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE, NUD_STALE,
+  NUD_DELAY, NUD_FAILED, NUD_IN_TIMER, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE, NUD_STALE,
 } from './nud.ts';
 import type { Neighbour } from './neighbour.ts';
 
@@ -136,9 +136,4 @@ function neighReachableExpired(neigh: Neighbour, now: number, delay: number): nu
 /** A proof from above that the neighbour answers, such as an ACK of new data (RFC 4861 §7.3.1). */
 export function neighConfirm(neigh: Neighbour): void {
   neigh.confirmed = neigh.table.net.world.jiffies;
-}
-
-/** Whether the entry may be used without asking. */
-export function neighIsConnected(neigh: Neighbour): boolean {
-  return (neigh.nudState & NUD_CONNECTED) !== 0;
 }
