@@ -3,7 +3,7 @@
 // The hardware's counterpart of skb_segment: it knows bytes only, and works from the pieces of a Frame into pages.
 // Read first: VIRTIO 1.2 §5.1.6.2, RFC 9293 §3.1, RFC 6864 (IP ids), RFC 3168 §6.1.2 (CWR goes with the first segment only).
 
-import { csumFold, csumPartial, csumTcpudpMagic, ipFastCsum } from '@stack/skbuff';
+import { csumFold, csumMangle0, csumPartial, csumTcpudpMagic, ipFastCsum } from '@stack/skbuff';
 import { frameByte, frameCopy, frameUint16, type Frame } from './frame.ts';
 import { heldAlloc, heldCopy, heldRelease, type HeldFrame } from './held-frame.ts';
 import type { Channel } from './port.ts';
@@ -29,8 +29,7 @@ const TCPHDR_CWR = 0x80;
 export function completeCsum(buf: Uint8Array, view: DataView, off: number, len: number, start: number, offset: number): boolean {
   if (start + offset + 2 > len) return false;
   const sum = csumFold(csumPartial(buf, view, off + start, len - start, 0));
-  // A UDP checksum of 0 would say that there is none (RFC 768); for others 0xffff is the same number.
-  view.setUint16(off + start + offset, sum === 0 ? 0xffff : sum);
+  view.setUint16(off + start + offset, csumMangle0(sum, offset));
   return true;
 }
 
@@ -81,8 +80,8 @@ export function tsoSegment(channel: Channel, frame: Frame): HeldFrame | null {
     const held = heldAlloc(channel, headers + n);
     if (held === null) return first;
     const page = held.page!;
-    frameCopy(frame, 0, headers, page.buf, page.base);
-    frameCopy(frame, at, n, page.buf, page.base + headers);
+    frameCopy(frame, 0, headers, page, page.base);
+    frameCopy(frame, at, n, page, page.base + headers);
     tsoFixHeaders(held, ip, tcp, at - headers, frame.gsoSize, at + n === frame.len);
     if (last === null) first = held;
     else last.next = held;

@@ -12,7 +12,7 @@ import {
   type NetDevice, type PacketType,
 } from '@stack/netdev';
 import {
-  CHECKSUM_PARTIAL, NET_RX_SUCCESS, __skbPush, consumeSkb, consumeSkbList, csumFold, csumPartial, skbCopyBits, type SkBuff,
+  CHECKSUM_PARTIAL, NET_RX_SUCCESS, __skbPush, consumeSkb, consumeSkbList, csumFold, csumMangle0, csumPartial, skbCopyBits, type SkBuff,
 } from '@stack/skbuff';
 import {
   EPB_BROADCAST, EPB_DATA, EPB_INBOUND, EPB_MULTICAST, EPB_OUTBOUND, EPB_PROMISCUOUS, EPB_UNICAST, LINKTYPE_ETHERNET,
@@ -157,8 +157,8 @@ function completeChecksum(skb: SkBuff, bytes: Uint8Array, at: number): void {
   const start = skb.head + skb.csumStart - skb.data;
   if (start < 0 || start + skb.csumOffset + 2 > skb.len) return;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const sum = csumFold(csumPartial(bytes, view, at + start, skb.len - start, 0)) & 0xffff;
-  view.setUint16(at + start + skb.csumOffset, sum === 0 ? 0xffff : sum);
+  const sum = csumFold(csumPartial(bytes, view, at + start, skb.len - start, 0));
+  view.setUint16(at + start + skb.csumOffset, csumMangle0(sum, skb.csumOffset));
 }
 
 function linkTypeOf(dev: NetDevice): number {

@@ -14,6 +14,16 @@ import type { SkBuff } from './sk-buff.ts';
 
 /** A checksum that came out as 0 and may not be 0 (UDP). */
 export const CSUM_MANGLED_0 = 0xffff;
+/** Where UDP's checksum stands in its header. No other protocol here has its own there. */
+const UDP_CSUM_OFFSET = 6;
+
+/**
+ * What is written `csumOffset` into a transport's header for a sum that folded to `sum`: for UDP 0 would say that there is none (RFC 768).
+ * Deviation: Linux writes ffff for every protocol. It is the same number, but no sum of a TCP segment folds to it, and readers of captures say so.
+ */
+export function csumMangle0(sum: number, csumOffset: number): number {
+  return (sum & 0xffff) === 0 && csumOffset === UDP_CSUM_OFFSET ? CSUM_MANGLED_0 : sum & 0xffff;
+}
 
 /** The first len bytes are in the linear area and nobody else's. 0 or -ENOMEM. */
 export function skbEnsureWritable(skb: SkBuff, len: number): number {
@@ -33,7 +43,7 @@ export function skbChecksumHelp(skb: SkBuff): number {
   const csum = skbChecksum(skb, start, skb.len - start, 0);
   // A clone whose original has given up the headers (a TCP segment in flight) may write them as they are.
   if (skbHeaderCloned(skb) ? skbEnsureWritable(skb, at + 2) !== 0 : !pskbMayPull(skb, at + 2)) return -ENOMEM;
-  skb.view.setUint16(skb.data + at, csumFold(csum) || CSUM_MANGLED_0);
+  skb.view.setUint16(skb.data + at, csumMangle0(csumFold(csum), skb.csumOffset));
   skb.ipSummed = CHECKSUM_NONE;
   return 0;
 }

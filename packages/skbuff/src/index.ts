@@ -82,7 +82,7 @@ export {
 
 // Checksum of a packet
 export {
-  CSUM_MANGLED_0, skbEnsureWritable, skbChecksumHelp, skbPartialCsumSet, skbCsumUnnecessary, __skbChecksumComplete,
+  CSUM_MANGLED_0, csumMangle0, skbEnsureWritable, skbChecksumHelp, skbPartialCsumSet, skbCsumUnnecessary, __skbChecksumComplete,
   skbChecksumComplete,
 } from './csum-help.ts';
 
