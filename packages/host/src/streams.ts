@@ -34,7 +34,7 @@ export interface Connection {
 export interface Listener extends AsyncIterable<Connection> {
   readonly address: string;
   readonly port: number;
-  /** Stops listening; the loop over it ends. */
+  /** Stops listening; the loop over it ends, as it does when the host is closed. */
   close(): void;
 }
 
@@ -96,7 +96,7 @@ async function* accepting(task: Task, fd: number, signal: AbortSignal): AsyncGen
   try {
     while (!signal.aborted) {
       const accepted = await sysAccept(task, fd, null, 0, { signal });
-      if (signal.aborted && accepted < 0) return;
+      if (accepted < 0 && (signal.aborted || task.exiting)) return;
       yield makeConnection(task, sysCall(accepted, 'accept'));
     }
   } finally {
