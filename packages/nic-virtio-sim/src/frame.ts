@@ -3,7 +3,7 @@
 // Nothing is copied until the receiver copies the pieces into its own buffers; a frame is valid only during the call that
 // offers it. Who wants to keep one copies it to a page (held-frame.ts).
 
-import { memcpy, type Page } from '@stack/skbuff';
+import { memcpyView, type Page } from '@stack/skbuff';
 import { VHOST_MAX_SEGS } from './vhost-limits.ts';
 
 /** Pieces of memory, in order. */
@@ -76,8 +76,8 @@ export function frameAddPiece(frame: Frame, page: Page, off: number, len: number
   frame.len += len;
 }
 
-/** Copies `len` octets of the frame, from octet `from` on, to `dst` at `at`. They are all there. */
-export function frameCopy(frame: Frame, from: number, len: number, dst: Uint8Array, at: number): void {
+/** Copies `len` octets of the frame, from octet `from` on, to `at` in the page's memory. They are all there. */
+export function frameCopy(frame: Frame, from: number, len: number, page: Page, at: number): void {
   const iov = frame.iov;
   let i = iov.first;
   let skip = from;
@@ -86,7 +86,8 @@ export function frameCopy(frame: Frame, from: number, len: number, dst: Uint8Arr
   let to = at;
   while (left > 0) {
     const n = Math.min(iov.len[i]! - skip, left);
-    memcpy(dst, to, iov.page[i]!.buf, iov.off[i]! + skip, n);
+    const src = iov.page[i]!;
+    memcpyView(page.buf, page.view, to, src.buf, src.view, iov.off[i]! + skip, n);
     to += n;
     left -= n;
     skip = 0;
@@ -113,5 +114,8 @@ export function frameInt32(frame: Frame, at: number): number {
 
 /** Two octets of the frame as a big-endian number. */
 export function frameUint16(frame: Frame, at: number): number {
+  const iov = frame.iov;
+  const first = iov.first;
+  if (at + 2 <= iov.len[first]!) return iov.page[first]!.view.getUint16(iov.off[first]! + at);
   return (frameByte(frame, at) << 8) | frameByte(frame, at + 1);
 }

@@ -67,7 +67,7 @@ export function heldAlloc(channel: Channel, len: number): HeldFrame | null {
 export function heldCopy(channel: Channel, frame: Frame): HeldFrame | null {
   const held = heldAlloc(channel, frame.len);
   if (held === null) return null;
-  frameCopy(frame, 0, frame.len, held.page!.buf, held.page!.base);
+  frameCopy(frame, 0, frame.len, held.page!, held.page!.base);
   held.needsCsum = frame.needsCsum;
   held.csumStart = frame.csumStart;
   held.csumOffset = frame.csumOffset;

@@ -120,7 +120,7 @@ function plainReceive(port: Port, frame: Frame): number {
     net.dropReasons[SKB_DROP_REASON_NOMEM]!++;
     return PORT_TAKEN;
   }
-  frameCopy(frame, 0, frame.len, skb.buf, skbPut(skb, frame.len));
+  frameCopy(frame, 0, frame.len, skb.shinfo.page, skbPut(skb, frame.len));
   card.received = skb;
   interrupt(net, plainRxInterrupt, card);
   return PORT_TAKEN;

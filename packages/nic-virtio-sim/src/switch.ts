@@ -26,6 +26,8 @@ export class FdbEntry {
   /** ns of the World's clock. */
   updated: number;
   next: FdbEntry | null;
+  /** No longer in the table. */
+  gone: boolean;
 
   constructor(hi: number, lo: number, port: Port, updated: number, next: FdbEntry | null) {
     this.hi = hi;
@@ -33,17 +35,23 @@ export class FdbEntry {
     this.port = port;
     this.updated = updated;
     this.next = next;
+    this.gone = false;
   }
 }
 
 /** What a switch knows of one of its ports. */
 class SwitchPort {
   sw: Switch;
+  /** The address that sent here last, and the one last sent to from here: as a rule they are those of the next frame too. */
+  lastFrom: FdbEntry | null;
+  lastTo: FdbEntry | null;
   /** Ports with a frame for this one, in the order in which they were refused. */
   blocked: Port[];
 
   constructor(sw: Switch) {
     this.sw = sw;
+    this.lastFrom = null;
+    this.lastTo = null;
     this.blocked = [];
   }
 }
@@ -116,10 +124,11 @@ export function switchDetach(sw: Switch, wire: Wire): void {
 
 /** PortOps.receive of a switch's port. */
 function switchReceive(port: Port, frame: Frame): number {
-  const { sw } = port.owner as SwitchPort;
-  fdbLearn(sw, frameInt32(frame, 6), frameUint16(frame, 10), port);
+  const owner = port.owner as SwitchPort;
+  const { sw } = owner;
+  switchLearn(owner, port, frameInt32(frame, 6), frameUint16(frame, 10));
   const hi = frameInt32(frame, 0);
-  const entry = (hi & 0x01000000) !== 0 ? null : fdbLookup(sw, hi, frameUint16(frame, 4));
+  const entry = (hi & 0x01000000) !== 0 ? null : switchLookup(owner, hi, frameUint16(frame, 4));
   if (entry === null) {
     switchFlood(sw, port, frame);
     return PORT_TAKEN;
@@ -133,6 +142,20 @@ function switchReceive(port: Port, frame: Frame): number {
   if (rc === PORT_BUSY) (to.owner as SwitchPort).blocked.push(port);
   else sw.forwarded++;
   return rc;
+}
+
+function switchLearn(owner: SwitchPort, port: Port, hi: number, lo: number): void {
+  const last = owner.lastFrom;
+  if (last !== null && last.hi === hi && last.lo === lo && last.port === port && !last.gone) last.updated = owner.sw.world.now;
+  else owner.lastFrom = fdbLearn(owner.sw, hi, lo, port);
+}
+
+function switchLookup(owner: SwitchPort, hi: number, lo: number): FdbEntry | null {
+  const last = owner.lastTo;
+  const { sw } = owner;
+  if (last !== null && last.hi === hi && last.lo === lo && !last.gone && sw.world.now - last.updated <= sw.ageingNs) return last;
+  owner.lastTo = fdbLookup(sw, hi, lo);
+  return owner.lastTo;
 }
 
 /** Sends a frame to all ports but the one it came from; for one that has no room the switch holds a copy. */
@@ -174,20 +197,22 @@ function fdbLookup(sw: Switch, hi: number, lo: number): FdbEntry | null {
   return null;
 }
 
-/** The address was seen at `port` now. Group addresses are not learned, nor any while the table is full. */
-function fdbLearn(sw: Switch, hi: number, lo: number, port: Port): void {
-  if ((hi & 0x01000000) !== 0) return;
+/** The address was seen at `port` now. Group addresses are not learned, nor any while the table is full: then null. */
+function fdbLearn(sw: Switch, hi: number, lo: number, port: Port): FdbEntry | null {
+  if ((hi & 0x01000000) !== 0) return null;
   const bucket = fdbHash(hi, lo);
   for (let entry = sw.fdb[bucket] ?? null; entry !== null; entry = entry.next) {
     if (entry.hi === hi && entry.lo === lo) {
       entry.port = port;
       entry.updated = sw.world.now;
-      return;
+      return entry;
     }
   }
-  if (sw.nrEntries >= FDB_MAX && !fdbAge(sw)) return;
-  sw.fdb[bucket] = new FdbEntry(hi, lo, port, sw.world.now, sw.fdb[bucket] ?? null);
+  if (sw.nrEntries >= FDB_MAX && !fdbAge(sw)) return null;
+  const entry = new FdbEntry(hi, lo, port, sw.world.now, sw.fdb[bucket] ?? null);
+  sw.fdb[bucket] = entry;
   sw.nrEntries++;
+  return entry;
 }
 
 /** Drops entries for which `keep` is false. */
@@ -201,6 +226,8 @@ function fdbFilter(sw: Switch, keep: (entry: FdbEntry) => boolean): void {
         entry.next = kept;
         kept = entry;
         sw.nrEntries++;
+      } else {
+        entry.gone = true;
       }
       entry = next;
     }

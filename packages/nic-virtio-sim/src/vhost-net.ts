@@ -150,10 +150,32 @@ const RX_STARVED = 0;
 const RX_LOST = -1;
 
 /**
- * Writes header and frame into as many buffers as it takes (one, unless MRG_RXBUF was negotiated), and adds them to the
- * used ring. Returns how many, RX_STARVED or RX_LOST.
+ * Writes header and frame into as many buffers as it takes, and adds them to the used ring. Returns how many, RX_STARVED or
+ * RX_LOST. As a rule it is one, of one piece.
  */
 function deviceFillBuffers(vdev: VirtioNetDevice, vq: VhostVirtqueue, frame: Frame): number {
+  const head = vhostGetVqDesc(vq);
+  if (head < 0) {
+    if (head !== VHOST_BAD) return RX_STARVED;
+    deviceBroken(vdev);
+    return RX_LOST;
+  }
+  const iov = vq.iov;
+  const need = VIRTIO_NET_HDR_LEN + frame.len;
+  if (iov.nr !== 1 || iov.len[0]! < need || vq.nrOut !== 0) {
+    vhostDiscardVqDesc(vq, 1);
+    return deviceMergeBuffers(vdev, vq, frame);
+  }
+  const page = iov.page[0]!;
+  const at = iov.off[0]!;
+  frameCopy(frame, 0, frame.len, page, at + VIRTIO_NET_HDR_LEN);
+  deviceWriteHdr(page.view, at, frame, 1);
+  vhostAddUsed(vq, head, need);
+  return 1;
+}
+
+/** deviceFillBuffers() in general: buffers of several pieces; several of them, if MRG_RXBUF was negotiated. */
+function deviceMergeBuffers(vdev: VirtioNetDevice, vq: VhostVirtqueue, frame: Frame): number {
   const mergeable = (vdev.driverFeatures & VIRTIO_NET_F_MRG_RXBUF) !== 0;
   const usedBefore = vq.lastUsedIdx;
   let hdrPage: Page | null = null;
@@ -161,13 +183,14 @@ function deviceFillBuffers(vdev: VirtioNetDevice, vq: VhostVirtqueue, frame: Fra
   let done = 0;
   let n = 0;
   while (done < frame.len) {
-    const head = n < RX_MERGE_MAX ? vhostGetVqDesc(vq) : VHOST_BAD;
+    if (n > 0 && (!mergeable || n === RX_MERGE_MAX)) {
+      vdev.rxOversized++;
+      return deviceGiveBack(vq, n, usedBefore, RX_LOST);
+    }
+    const head = vhostGetVqDesc(vq);
     if (head < 0 || vq.nrOut !== 0 || vq.iov.len[0]! <= VIRTIO_NET_HDR_LEN) {
-      vhostDiscardVqDesc(vq, head >= 0 ? n + 1 : n);
-      vq.lastUsedIdx = usedBefore;
-      if (head !== VHOST_BAD && head < 0) return RX_STARVED;
-      if (n < RX_MERGE_MAX) deviceBroken(vdev);
-      else vdev.rxOversized++;
+      if (head < 0 && head !== VHOST_BAD) return deviceGiveBack(vq, n, usedBefore, RX_STARVED);
+      deviceBroken(vdev);
       return RX_LOST;
     }
     if (hdrPage === null) {
@@ -178,15 +201,17 @@ function deviceFillBuffers(vdev: VirtioNetDevice, vq: VhostVirtqueue, frame: Fra
     const copied = deviceFillBuffer(vq, frame, done, skip);
     done += copied;
     n++;
-    if (done < frame.len && !mergeable) {
-      vhostDiscardVqDesc(vq, n);
-      vdev.rxOversized++;
-      return RX_LOST;
-    }
     vhostAddUsed(vq, head, skip + copied);
   }
   deviceWriteHdr(hdrPage!.view, hdrOff, frame, n);
   return n;
+}
+
+/** Takes the `n` buffers back that were written for a frame which does not fit. Returns `why`. */
+function deviceGiveBack(vq: VhostVirtqueue, n: number, usedBefore: number, why: number): number {
+  vhostDiscardVqDesc(vq, n);
+  vq.lastUsedIdx = usedBefore;
+  return why;
 }
 
 /** Copies the frame from octet `from` on into the buffer got last, behind `skip` octets. Returns how many octets went in. */
@@ -196,7 +221,7 @@ function deviceFillBuffer(vq: VhostVirtqueue, frame: Frame, from: number, skip: 
   for (let i = 0; i < iov.nr && from + done < frame.len; i++) {
     const at = i === 0 ? skip : 0;
     const n = Math.min(iov.len[i]! - at, frame.len - from - done);
-    frameCopy(frame, from + done, n, iov.page[i]!.buf, iov.off[i]! + at);
+    frameCopy(frame, from + done, n, iov.page[i]!, iov.off[i]! + at);
     done += n;
   }
   return done;
