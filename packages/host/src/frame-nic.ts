@@ -74,7 +74,10 @@ export function messagePortWire(port: MessagePort): FrameWire {
       start(controller) {
         port.onmessage = (event: MessageEvent<Uint8Array>) => controller.enqueue(event.data);
       },
-      cancel: () => port.close(),
+      cancel: () => {
+        port.onmessage = null;
+        port.close();
+      },
     }),
     writable: new WritableStream<Uint8Array>({
       write: (frame) => port.postMessage(frame, [frame.buffer as ArrayBuffer]),

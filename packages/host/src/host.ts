@@ -3,7 +3,7 @@
  * createHost() makes one; the functions beside this file do the work.
  */
 import { destroyNet, idle, snmpSnapshot, sysctlRead, sysctlWrite, type CtlValue, type Net, type World } from '@stack/kernel';
-import { exitTask, sysCall, type Task } from '@stack/socket';
+import { exitTask, sockSetRef, sysCall, type Task } from '@stack/socket';
 import type { NetDevice } from '@stack/netdev';
 import { addNic, type NicOptions } from './nic.ts';
 import { showAddr, showNeigh, showRoute, showSockets, type AddrRow, type NeighRow, type RouteRow, type SocketRow } from './show.ts';
@@ -73,6 +73,16 @@ export class Host {
   /** Resolves when nothing is under way in this host's World: no packet, no softirq, no timer but those that only wait. */
   idle(): Promise<void> {
     return idle(this.world);
+  }
+
+  /** Lets the process end although sockets of this host are open; nothing changes while another host keeps it alive. */
+  unref(): void {
+    sockSetRef(this.net, false);
+  }
+
+  /** Open sockets keep the process alive again, as they do from the start. */
+  ref(): void {
+    sockSetRef(this.net, true);
   }
 
   /** Gives everything back: descriptors, sockets, routes, devices, timers. Nothing runs on this host afterwards. */

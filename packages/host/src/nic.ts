@@ -2,9 +2,12 @@
  * Putting a device into a host: what `ip link set up`, `ip addr add` and `ip route add default` do, in one step; and
  * the devices most used, cabled to a switch.
  */
-import type { Net } from '@stack/kernel';
+import { netAtExit, type Net } from '@stack/kernel';
 import { NETREG_UNINITIALIZED, devOpen, registerNetdevice, type NetDevice } from '@stack/netdev';
-import { createPlainNic, createVirtioNic, switchAttach, type Impairments, type PlainNicOptions, type Switch, type VirtioNicOptions } from '@stack/nic-virtio-sim';
+import {
+  createPlainNic, createVirtioNic, switchAttach, switchDetach, type Impairments, type PlainNicOptions, type Port, type Switch,
+  type VirtioNicOptions,
+} from '@stack/nic-virtio-sim';
 import { ipAddrAdd, ipRouteAdd } from '@stack/ip';
 import { sysCall } from '@stack/socket';
 
@@ -38,20 +41,25 @@ export interface CableOptions {
   readonly back?: Impairments;
 }
 
-/** A virtio-net card on `lan`. */
+/** A virtio-net card on `lan`. The cable is pulled out when the host is closed; what is on it then is lost. */
 export function virtioOn(lan: Switch, options: VirtioNicOptions & CableOptions = {}): DeviceMaker {
   return (net) => {
     const card = createVirtioNic(net, options);
-    switchAttach(lan, card.port, options.impairments, options.back);
+    plugIn(net, lan, card.port, options);
     return card.dev;
   };
 }
 
-/** A plain card on `lan`: no NAPI, no offloads, no header cache. */
+/** A plain card on `lan`, likewise: no NAPI, no offloads, no header cache. */
 export function plainOn(lan: Switch, options: PlainNicOptions & CableOptions = {}): DeviceMaker {
   return (net) => {
     const card = createPlainNic(net, options);
-    switchAttach(lan, card.port, options.impairments, options.back);
+    plugIn(net, lan, card.port, options);
     return card.dev;
   };
+}
+
+function plugIn(net: Net, lan: Switch, port: Port, { impairments, back }: CableOptions): void {
+  const cable = switchAttach(lan, port, impairments, back);
+  netAtExit(net, () => switchDetach(lan, cable));
 }
