@@ -30,7 +30,7 @@ export interface Connection {
   close(): void;
 }
 
-/** A listening socket: `for await (const connection of listener)`. */
+/** A listening socket: `for await (const connection of listener)`; leaving that loop closes it. */
 export interface Listener extends AsyncIterable<Connection> {
   readonly address: string;
   readonly port: number;
@@ -83,16 +83,37 @@ export function listen(host: Host, options: ListenOptions = {}): Listener {
     throw errnoException(error, 'listen', inNtoa(name.sinAddr), name.sinPort);
   }
   sysGetsockname(task, fd, name);
-  const closing = new AbortController();
+  const listening = new Listening(task, fd);
   return {
     address: inNtoa(name.sinAddr),
     port: name.sinPort,
-    close: () => closing.abort(),
-    [Symbol.asyncIterator]: () => accepting(task, fd, closing.signal),
+    close: () => stopListening(listening),
+    [Symbol.asyncIterator]: () => accepting(listening),
   };
 }
 
-async function* accepting(task: Task, fd: number, signal: AbortSignal): AsyncGenerator<Connection, void> {
+/** A listening descriptor, and what ends the loop over it. */
+class Listening {
+  readonly task: Task;
+  readonly fd: number;
+  readonly closing: AbortController;
+
+  constructor(task: Task, fd: number) {
+    this.task = task;
+    this.fd = fd;
+    this.closing = new AbortController();
+  }
+}
+
+function stopListening({ task, fd, closing }: Listening): void {
+  if (closing.signal.aborted) return;
+  closing.abort();
+  sysClose(task, fd);
+}
+
+/** The loop's side: ends with the listener or its host; leaving the loop closes the listener. */
+async function* accepting(listening: Listening): AsyncGenerator<Connection, void> {
+  const { task, fd, closing: { signal } } = listening;
   try {
     while (!signal.aborted) {
       const accepted = await sysAccept(task, fd, null, 0, { signal });
@@ -100,7 +121,7 @@ async function* accepting(task: Task, fd: number, signal: AbortSignal): AsyncGen
       yield makeConnection(task, sysCall(accepted, 'accept'));
     }
   } finally {
-    sysClose(task, fd);
+    stopListening(listening);
   }
 }
 
