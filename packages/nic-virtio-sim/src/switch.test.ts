@@ -176,8 +176,9 @@ describe('ports', () => {
   });
 });
 
-test('a hundred hosts, all to all: every frame arrives once', async () => {
-  build(100);
+test('sixty hosts, all to all: every frame arrives once', async () => {
+  world = makeWorld(1, false);
+  build(60);
   for (const host of hosts) send(host, null, [0]);
   await idle(world);
   hosts.forEach((host) => host.got.splice(0));
@@ -185,5 +186,5 @@ test('a hundred hosts, all to all: every frame arrives once', async () => {
     for (const b of hosts) if (a !== b) send(a, b, [1]);
     await idle(world);
   }
-  expect(counts()).toEqual(new Array(100).fill(99));
-});
+  expect(counts()).toEqual(new Array(60).fill(59));
+}, 30_000);

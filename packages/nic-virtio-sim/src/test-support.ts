@@ -61,8 +61,9 @@ export class Host {
   }
 }
 
-export function makeWorld(seed = 1): World {
-  const world = createWorld({ debug: true, seed });
+/** `debug` finds out who leaks and who frees twice, and takes its time. */
+export function makeWorld(seed = 1, debug = true): World {
+  const world = createWorld({ debug, seed });
   installSkbuff(world);
   return world;
 }

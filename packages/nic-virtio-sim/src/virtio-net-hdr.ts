@@ -30,6 +30,9 @@ export const VNET_CSUM_START = 6;
 export const VNET_CSUM_OFFSET = 8;
 export const VNET_NUM_BUFFERS = 10;
 
+const TCP_DOFF = 12;
+const TCP_CHECK = 16;
+
 /** Writes the header for `skb`, `data` at the link-layer header, to `view` at `at`. */
 export function virtioNetHdrFromSkb(skb: SkBuff, view: DataView, at: number): void {
   const shinfo = skb.shinfo;
@@ -69,12 +72,12 @@ export function virtioNetHdrToSkb(skb: SkBuff, view: DataView, at: number): bool
   const gsoType = view.getUint8(at + VNET_GSO_TYPE);
   if (gsoType === VIRTIO_NET_HDR_GSO_NONE) return true;
   const gsoSize = view.getUint16(at + VNET_GSO_SIZE, true);
-  if ((gsoType & ~VIRTIO_NET_HDR_GSO_ECN) !== VIRTIO_NET_HDR_GSO_TCPV4 || gsoSize === 0 || skb.ipSummed !== CHECKSUM_PARTIAL) {
-    return false;
-  }
+  if ((gsoType & ~VIRTIO_NET_HDR_GSO_ECN) !== VIRTIO_NET_HDR_GSO_TCPV4 || gsoSize === 0) return false;
+  if (skb.ipSummed !== CHECKSUM_PARTIAL || skb.csumOffset !== TCP_CHECK) return false;
   const shinfo = skb.shinfo;
   shinfo.gsoSize = gsoSize;
   shinfo.gsoType = SKB_GSO_TCPV4 | SKB_GSO_DODGY | ((gsoType & VIRTIO_NET_HDR_GSO_ECN) !== 0 ? SKB_GSO_TCP_ECN : 0);
-  shinfo.gsoSegs = Math.ceil((skb.len - (skb.csumStart + skb.head - skb.data)) / gsoSize);
-  return true;
+  const thlen = (skb.view.getUint8(skb.transportHeader + TCP_DOFF) >> 4) << 2;
+  shinfo.gsoSegs = Math.ceil((skb.len - (skb.transportHeader - skb.data) - thlen) / gsoSize);
+  return shinfo.gsoSegs > 0;
 }

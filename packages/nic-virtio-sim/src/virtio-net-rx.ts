@@ -91,13 +91,14 @@ function receiveBuf(vi: VirtnetInfo, vq: Virtqueue<Page>, page: Page, len: numbe
   const dev = vi.dev;
   const stats = dev.stats;
   const hdr = page.base + VIRTNET_RX_PAD;
+  const numBuffers = vi.mergeable ? page.view.getUint16(hdr + VNET_NUM_BUFFERS, true) : 1;
   if (len < VIRTIO_NET_HDR_LEN + ETH_HLEN || len > page.size - VIRTNET_RX_PAD) {
     stats.rxErrors++;
     stats.rxLengthErrors++;
+    if (len >= VIRTIO_NET_HDR_LEN && numBuffers > 1) drainMerge(vi, vq, numBuffers - 1);
     dropPage(vi, page, SKB_DROP_REASON_PKT_TOO_SMALL);
     return;
   }
-  const numBuffers = vi.mergeable ? page.view.getUint16(hdr + VNET_NUM_BUFFERS, true) : 1;
   let skb: SkBuff | null = buildSkb(dev.net, page);
   __skbReserve(skb, RX_HEADROOM);
   __skbPut(skb, len - VIRTIO_NET_HDR_LEN);

@@ -132,18 +132,18 @@ describe('frames', () => {
 
   test('of large size make the driver give large pages, small ones small ones again', async () => {
     const [a, b] = pair({ mtu: 65535 });
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 60; i++) {
       send(a, b, [i], 60000);
       await idle(world);
     }
     expect(virtnetPriv(b.dev).rxPageSize).toBeGreaterThan(60000);
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 100; i++) {
       send(a, b, [i], 100);
       await idle(world);
     }
     expect(virtnetPriv(b.dev).rxPageSize).toBe(2048);
     expect(b.got.every(({ frame }) => intact(frame, frame.length - 14))).toBe(true);
-    expect(b.got.length).toBe(600);
+    expect(b.got.length).toBe(160);
   });
 
   test('that no buffer holds are lost and counted where buffers are not merged', async () => {
@@ -199,12 +199,12 @@ describe('back-pressure', () => {
 
   test.each([{ eventIdx: true }, { eventIdx: false }])('both ways at once: %j', async (options) => {
     const [a, b] = pair(options);
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       send(a, b, range(200));
       send(b, a, range(200));
       if (round % 5 === 4) await idle(world);
     }
-    expect([a.got.length, b.got.length]).toEqual([4000, 4000]);
+    expect([a.got.length, b.got.length]).toEqual([2000, 2000]);
   });
 
   test('a peer that has gone down does not hold up the sender', async () => {
@@ -318,10 +318,11 @@ describe('offloads (VIRTIO 1.2 §5.1.6.2, §5.1.6.4)', () => {
     inside(world, () => {
       devQueueXmit(tcpFrame(a, b, 1000, 0));
       devQueueXmit(tcpFrame(a, b, 50_000, 1448));
+      devQueueXmit(tcpFrame(a, b, 3 * 1448, 1448));
     });
     await idle(world);
     expect(b.got.map(({ frame, ipSummed, gsoSize, gsoSegs }) => [frame.length, ipSummed, gsoSize, gsoSegs])).toEqual([
-      [1066, CHECKSUM_PARTIAL, 0, 0], [50_066, CHECKSUM_PARTIAL, 1448, 35],
+      [1066, CHECKSUM_PARTIAL, 0, 0], [50_066, CHECKSUM_PARTIAL, 1448, 35], [66 + 3 * 1448, CHECKSUM_PARTIAL, 1448, 3],
     ]);
   });
 
