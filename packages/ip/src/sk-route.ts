@@ -21,6 +21,9 @@ export function skDstSet(sk: Sock, dst: DstEntry | null): void {
   sk.skDstCache = dst;
 }
 
+/** What all headers of a large segment may take: its length field must not overflow (the kernel's MAX_TCP_HEADER + 1). */
+const GSO_HEADER_ROOM = 321;
+
 /** skDstSet(), and notes what the way out can do (skRouteCaps, skGsoMaxSize, skGsoMaxSegs). */
 export function skSetupCaps(sk: Sock, dst: DstEntry): void {
   skDstSet(sk, dst);
@@ -37,7 +40,7 @@ export function skSetupCaps(sk: Sock, dst: DstEntry): void {
     } else {
       // What the device lacks is made up for when the packet is cut, right in front of it.
       caps |= NETIF_F_SG | NETIF_F_HW_CSUM;
-      sk.skGsoMaxSize = dev.gsoMaxSize;
+      sk.skGsoMaxSize = dev.gsoMaxSize - GSO_HEADER_ROOM;
       sk.skGsoMaxSegs = Math.max(dev.gsoMaxSegs, 1);
     }
   }
