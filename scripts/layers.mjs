@@ -22,7 +22,7 @@ export const layers = {
   socket: { imports: ['skbuff', 'kernel'] },
   'inet-sock': { imports: ['socket', 'skbuff', 'kernel'] },
   ip: { imports: ['inet-sock', 'socket', 'neigh', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
-  tcp: { imports: engine, entries: { ipv4: ['ip', 'netdev'] } },
+  tcp: { imports: engine, entries: { ipv4: ['ip'] } },
   udp: { imports: engine, entries: { ipv4: ['ip'] } },
   inet: { imports: ['ip', ...engine] },
   pcap: { imports: ['netdev', 'skbuff', 'kernel'] },
