@@ -1,8 +1,10 @@
 // UDP over IPv4 between whole hosts: RFC 768, RFC 1122 §4.1, udp(7), ip(7).
-import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, ENOTCONN, idle, snmpSnapshot } from '@stack/kernel';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, ENOTCONN, idle, snmpSnapshot, traceNet } from '@stack/kernel';
+import type { SkBuff } from '@stack/skbuff';
 import { inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
 import {
-  IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MTU_DISCOVER, IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_PKTINFO, IP_RECVERR, InPktinfo, IpMreqn,
+  IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MTU_DISCOVER, IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_PKTINFO, IP_RECVERR, InPktinfo, IpMreqn, ipAddrAdd,
+  ipCheckMc,
 } from '@stack/ip';
 import { NF_ACCEPT, NF_INET_POST_ROUTING, NFPROTO_IPV4, nfRegisterNetHook, nfUnregisterNetHook, type NfHookOps } from '@stack/netfilter';
 import {
@@ -12,6 +14,7 @@ import {
   sysSend, sysSendmsg, sysSendto, sysSetsockopt, sysShutdown, sysSocket, sysWrite, Timespec,
 } from '@stack/socket';
 import { socketContract, type SocketPair } from '@stack/socket/contract';
+import { UDP_CHECK, UDP_LEN } from '@stack/udp';
 import { UDP_CORK } from '@stack/udp/ipv4';
 import { describe, expect, test } from 'vitest';
 import { endLan, makeHost, makeLan, type UdpHost, type UdpLan } from './support/udp-rig.ts';
@@ -242,6 +245,7 @@ describe('connected sockets', () => {
     const fdA = open(r.a);
     const fdB = open(r.b, 7);
     expect(sysConnect(r.a.task, fdA, addr(B, 7))).toBe(0);
+    expect(r.a.net.udp.table.count4).toBe(1);
     const name = new SockAddrIn();
     sysGetsockname(r.a.task, fdA, name);
     expect(inNtoa(name.sinAddr)).toBe(A);
@@ -267,8 +271,29 @@ describe('connected sockets', () => {
     sysConnect(r.a.task, fd, addr(B, 7));
     expect(sysConnect(r.a.task, fd, new SockAddr(AF_UNSPEC))).toBe(0);
     expect(sysGetpeername(r.a.task, fd, new SockAddrIn())).toBe(-ENOTCONN);
+    const name = new SockAddrIn(1, 1);
+    sysGetsockname(r.a.task, fd, name);
+    expect(shown(name)).toBe('0.0.0.0:0');
+    expect(r.a.net.udp.table.count).toBe(0);
     expect(sysSend(r.a.task, fd, bytes('x'), 0)).toBe(-EDESTADDRREQ);
     expect(sysSendto(r.a.task, fd, bytes('x'), 0, addr(B, 7))).toBe(1);
+    await end(r);
+  });
+
+  test('a connected socket keeps its route, and asks again only when the tables have changed', async () => {
+    const r = await rig();
+    const fd = open(r.a);
+    sysConnect(r.a.task, fd, addr(B, 7));
+    let asked = 0;
+    traceNet(r.a.net, (hit) => (asked += Number(hit.function === 'ip_route_output_flow')));
+    const send = (n: number): void => {
+      for (let i = 0; i < n; i++) sysWrite(r.a.task, fd, bytes('x'));
+    };
+    send(3);
+    expect(asked).toBe(0);
+    ipAddrAdd(r.a.dev, '10.5.0.1/24');
+    send(3);
+    expect(asked).toBe(1);
     await end(r);
   });
 
@@ -432,18 +457,31 @@ describe('groups', () => {
     expect(take(r.b, member)).toBe(-EAGAIN);
     await end(r);
   });
+
+  test('a socket that closes leaves its groups', async () => {
+    const r = await rig();
+    const fd = open(r.b, 7);
+    sysSetsockopt(r.b.task, fd, SOL_IP, IP_ADD_MEMBERSHIP, new IpMreqn(inAton('239.1.2.3'), inAton(B), 0));
+    const { ipPtr } = r.b.dev;
+    expect(ipPtr !== null && ipCheckMc(ipPtr, inAton('239.1.2.3'))).toBe(true);
+    sysClose(r.b.task, fd);
+    expect(ipPtr !== null && ipCheckMc(ipPtr, inAton('239.1.2.3'))).toBe(false);
+    await end(r);
+  });
 });
 
-/** Flips a bit of the last byte of what leaves, after the checksum was taken. */
-const corrupt: NfHookOps = {
-  pf: NFPROTO_IPV4,
-  hooknum: NF_INET_POST_ROUTING,
-  priority: 0,
-  hook(_priv, skb) {
-    skb.view.setUint8(skb.tail - 1, skb.view.getUint8(skb.tail - 1) ^ 0x10);
-    return NF_ACCEPT;
-  },
-};
+/** A hook that does something to each packet that leaves, after its checksum was taken. */
+function onWire(edit: (skb: SkBuff) => void): NfHookOps {
+  return {
+    pf: NFPROTO_IPV4,
+    hooknum: NF_INET_POST_ROUTING,
+    priority: 0,
+    hook(_priv, skb) {
+      edit(skb);
+      return NF_ACCEPT;
+    },
+  };
+}
 
 describe('checksums and control messages', () => {
   test('SO_NO_CHECK sends checksum 0, and that is accepted (RFC 768)', async () => {
@@ -483,6 +521,7 @@ describe('checksums and control messages', () => {
     await idle(lan.world);
     const fdA = open(a, 1000);
     const fdB = open(b, 7);
+    const corrupt = onWire((skb) => skb.view.setUint8(skb.tail - 1, skb.view.getUint8(skb.tail - 1) ^ 0x10));
     nfRegisterNetHook(a.net, corrupt);
     sysSendto(a.task, fdA, bytes('wrong'), 0, addr(B, 7));
     sysSendto(a.task, fdA, bytes('wrong'), 0, addr(B, 8));
@@ -494,6 +533,41 @@ describe('checksums and control messages', () => {
     await idle(lan.world);
     expect(take(b, fdB)).toBe(`right from ${A}:1000`);
     expect(await endLan(lan, a, b)).toEqual([]);
+  });
+
+  test('RFC 768: a checksum that comes out as 0 is sent as all ones', async () => {
+    const lan = makeLan();
+    const a = makeHost(lan, 'a', `${A}/24`, { offloads: false });
+    const b = makeHost(lan, 'b', `${B}/24`, { offloads: false });
+    await idle(lan.world);
+    const fdA = open(a, 1000);
+    const fdB = open(b, 7);
+    const sent: number[] = [];
+    nfRegisterNetHook(a.net, onWire((skb) => sent.push(skb.view.getUint16(skb.transportHeader + UDP_CHECK))));
+    sysSendto(a.task, fdA, Uint8Array.of(0, 0), 0, addr(B, 7));
+    const [check = 0] = sent;
+    // The sum of the rest is ~check: this payload makes it all ones, whose complement is 0.
+    sysSendto(a.task, fdA, Uint8Array.of(check >> 8, check & 0xff), 0, addr(B, 7));
+    expect(sent[1]).toBe(0xffff);
+    await idle(lan.world);
+    expect(counters(b)['UdpInCsumErrors']).toBe(0);
+    expect(sysRecv(b.task, fdB, new Uint8Array(2), MSG_DONTWAIT)).toBe(2);
+    expect(sysRecv(b.task, fdB, new Uint8Array(2), MSG_DONTWAIT)).toBe(2);
+    expect(await endLan(lan, a, b)).toEqual([]);
+  });
+
+  test('the length of the header counts: what is behind it is cut off, one that is too long or too short is dropped', async () => {
+    const r = await rig();
+    const fdA = open(r.a, 1000);
+    const fdB = open(r.b, 7);
+    sysSetsockopt(r.a.task, fdA, SOL_SOCKET, SO_NO_CHECK, 1);
+    let length = 0;
+    nfRegisterNetHook(r.a.net, onWire((skb) => skb.view.setUint16(skb.transportHeader + UDP_LEN, length)));
+    for (length of [8 + 3, 8 + 6, 7]) sysSendto(r.a.task, fdA, bytes('hello'), 0, addr(B, 7));
+    await idle(r.lan.world);
+    expect([take(r.b, fdB), take(r.b, fdB)]).toEqual([`hel from ${A}:1000`, -EAGAIN]);
+    expect(counters(r.b)).toMatchObject({ UdpInErrors: 2, UdpInCsumErrors: 0 });
+    await end(r);
   });
 
   test('IP_PKTINFO tells the address and device that it came to; and chooses the source', async () => {
