@@ -4,6 +4,8 @@
 //   tcp-echo PORT          answers every octet; prints "ready"
 //   tcp-clients HOST PORT N      opens N connections, prints "open", sends a line on each when one comes in on stdin, prints how
 //                          many came back whole, ends
+//   tcp-resetter HOST PORT connects, resets the connection, prints "reset"
+//   tcp-witness PORT       prints "ready", and how the first connection ends: a code, or "end"
 import dgram from 'node:dgram';
 import net from 'node:net';
 
@@ -59,9 +61,30 @@ async function tcpClients(host, port, count) {
   process.exit(0);
 }
 
+/** @param {string} host @param {number} port */
+function tcpResetter(host, port) {
+  const socket = net.connect(port, host, () => {
+    socket.resetAndDestroy();
+    say('reset');
+  });
+}
+
+/** @param {number} port */
+function tcpWitness(port) {
+  const server = net.createServer((socket) => {
+    socket.on('error', (error) => say(String(Reflect.get(error, 'code'))));
+    socket.on('end', () => say('end'));
+    socket.resume();
+    server.close();
+  });
+  server.listen(port, () => say('ready'));
+}
+
 const [first = '', second = '', ...rest] = args;
 if (role === 'udp-echo') udpEcho(Number(first));
 else if (role === 'udp-client') udpClient(first, Number(second), rest.map(Number));
 else if (role === 'tcp-echo') tcpEcho(Number(first));
 else if (role === 'tcp-clients') await tcpClients(first, Number(second), Number(rest[0]));
+else if (role === 'tcp-resetter') tcpResetter(first, Number(second));
+else if (role === 'tcp-witness') tcpWitness(Number(first));
 else throw new Error(`no such role: ${role}`);
