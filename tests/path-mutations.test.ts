@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
 import type { Outcome } from './portable/run.ts';
-import { runOn } from './runtimes/spawn.ts';
+import { runOn } from './support/spawn.ts';
 import { bundle, testEntry } from './support/bundle.ts';
 import { root } from './support/workspace.ts';
 

@@ -1,13 +1,14 @@
 // One echo through every layer over a bad cable, in virtual time, and a hash of all that happened: every traced function, its
-// time, its packet's offsets. The same seed gives the same hash on every JavaScript engine. System calls and plain promises only:
+// time, its packet's offsets and headers. The same seed gives the same hash on every JavaScript engine. System calls and plain promises only:
 // the order in which a stream library resolves its promises is each runtime's own.
-import { createWorld, traceNet, type TraceRecord } from '@stack/kernel';
+import { createWorld } from '@stack/kernel';
 import { assertNothingOpen, createHost, virtioOn, type Host } from '@stack/host';
 import { SockAddrIn, inAton } from '@stack/inet-sock';
 import { createSwitch } from '@stack/nic-virtio-sim';
 import {
   PF_INET, SHUT_WR, SOCK_STREAM, sysAccept, sysBind, sysClose, sysConnect, sysListen, sysRead, sysShutdown, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
+import { TraceHash } from './trace-hash.ts';
 
 /** What a run yields. */
 export interface EchoResult {
@@ -15,7 +16,7 @@ export interface EchoResult {
   readonly octets: number;
   /** Functions traced. */
   readonly hits: number;
-  /** FNV-1a over all of the trace. */
+  /** Over all of the trace. */
   readonly hash: string;
   /** The World's time at the end, in nanoseconds. */
   readonly time: number;
@@ -25,28 +26,6 @@ const PORT = 7;
 const SERVER = '10.0.0.1';
 const CHUNK = 20_000;
 const IMPAIRMENTS = { bandwidth: 100e6, delay: 5, jitter: 1, loss: 0.02, reorder: 0.02, duplicate: 0.01, corrupt: 0.01 };
-
-/** FNV-1a, 32 bits, over numbers and names. */
-class Hash {
-  value: number;
-  hits: number;
-
-  constructor() {
-    this.value = 0x811c9dc5 | 0;
-    this.hits = 0;
-  }
-}
-
-function hashText(hash: Hash, text: string): void {
-  let { value } = hash;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  hash.value = value;
-}
-
-function hashRecord(hash: Hash, r: TraceRecord): void {
-  hash.hits++;
-  hashText(hash, `${r.time} ${r.host} ${r.function} ${r.id} ${r.data} ${r.tail} ${r.len} ${r.mac} ${r.network} ${r.transport}\n`);
-}
 
 /** The system call's result, or an error where it is negative. */
 function ok(result: number, call: string): number {
@@ -65,8 +44,8 @@ export async function echo(seed: number, total: number): Promise<EchoResult> {
   const card = { impairments: IMPAIRMENTS, back: IMPAIRMENTS };
   const server = createHost({ world, name: 'server', nics: [{ device: virtioOn(lan, card), address: `${SERVER}/24` }] });
   const client = createHost({ world, name: 'client', nics: [{ device: virtioOn(lan, card), address: '10.0.0.2/24' }] });
-  const hash = new Hash();
-  for (const host of [server, client]) traceNet(host.net, (record) => hashRecord(hash, record));
+  const hash = new TraceHash();
+  for (const host of [server, client]) host.net.trace = hash;
   const serving = serve(server);
   const octets = await ask(client, total);
   await serving;
@@ -75,7 +54,7 @@ export async function echo(seed: number, total: number): Promise<EchoResult> {
   await client.close();
   await server.close();
   assertNothingOpen(world);
-  return { octets, hits: hash.hits, hash: (hash.value >>> 0).toString(16).padStart(8, '0'), time };
+  return { octets, hits: hash.hits, hash: hash.toString(), time };
 }
 
 async function serve({ task }: Host): Promise<void> {

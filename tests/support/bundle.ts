@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import type { TransferOptions } from '../portable/transfer.ts';
 import { importsOf } from './imports.ts';
 import { layers } from '../../scripts/layers.mjs';
 import { filesBelow, root, shown } from './workspace.ts';
@@ -19,12 +20,14 @@ export function testEntry(files: readonly string[]): string {
   return `import { runFiles } from ${JSON.stringify(join(root, 'tests/portable/run.ts'))};\nexport default () => runFiles({\n${lines.join('\n')}\n});\n`;
 }
 
-/** The echo that every runtime runs: its seed and how many octets. */
-export const ECHO = [1, 300_000] as const;
+/** An entry whose default export is the runs that are compared. */
+export function runsEntry(): string {
+  return `export { runs as default } from ${JSON.stringify(join(root, 'tests/portable/runs.ts'))};\n`;
+}
 
-/** An entry whose default export runs the echo and resolves to its result. */
-export function echoEntry(): string {
-  return `import { echo } from ${JSON.stringify(join(root, 'tests/portable/echo.ts'))};\nexport default () => echo(${ECHO.join(', ')});\n`;
+/** An entry whose default export is a transfer. */
+export function transferEntry(options: TransferOptions): string {
+  return `import { transfer } from ${JSON.stringify(join(root, 'tests/portable/transfer.ts'))};\nexport default () => transfer(${JSON.stringify(options)});\n`;
 }
 
 /** Bundles `source`, an ES module, into `folder`/entry.js and its chunks; `plugins` may change what is read. */

@@ -1,9 +1,9 @@
-// Running a bundle on another runtime: the npm packages deno, bun and node bring their binaries.
+// Running a bundle in a process of its own, on this Node or on another runtime: the npm packages deno, bun and node bring theirs.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { root } from '../support/workspace.ts';
+import { root } from './workspace.ts';
 
 const run = promisify(execFile);
 const MARK = '@@result ';
@@ -22,7 +22,7 @@ const commands = {
   node24: ['npx', '--yes', `--package=${NODE}`, '--', 'node'],
 } as const;
 
-/** What can run a bundle. */
+/** What can run a bundle; `node` is the Node that runs the tests. */
 export type Runtime = keyof typeof commands;
 
 /** Runs a bundle's default export on `runtime` and gives what it resolves to. */
