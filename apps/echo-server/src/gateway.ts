@@ -2,9 +2,8 @@
  * The gateway: a real TCP server on 127.0.0.1 of this machine, each of whose connections it carries through the
  * simulated network to the echo server, octet for octet, with the backpressure of both sides.
  */
+import { once } from 'node:events';
 import { createServer, type Server, type Socket as NodeSocket } from 'node:net';
-import { Readable, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Connection, Host } from '@stack/host';
 
 export interface GatewayCounts {
@@ -63,18 +62,35 @@ async function carry(host: Host, socket: NodeSocket, target: { host: string; por
     socket.resetAndDestroy();
     return;
   }
-  const down = pipeline(socket, counting((n) => (counts.bytesIn += n)), Writable.fromWeb(connection.writable));
-  const up = pipeline(Readable.fromWeb(connection.readable), counting((n) => (counts.bytesOut += n)), socket);
-  const ends = await Promise.allSettled([down, up]);
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  const ends = await Promise.allSettled([
+    carryDown(socket, connection, counts),
+    carryUp(connection, socket, counts, closed.signal),
+  ]);
   if (ends.some((end) => end.status === 'rejected')) socket.destroy();
 }
 
-/** A pipeline stage that passes chunks on and says how large each was. */
-function counting(count: (bytes: number) => void) {
-  return async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      count(chunk.length);
-      yield chunk;
+/** From the machine into the simulated network. */
+async function carryDown(socket: NodeSocket, connection: Connection, counts: GatewayCounts): Promise<void> {
+  const writer = connection.writable.getWriter();
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      counts.bytesIn += chunk.length;
+      await writer.write(chunk);
     }
-  };
+    await writer.close();
+  } catch (error) {
+    await writer.abort(error).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** And back; leaving the loop early cancels the readable side, which resets the connection. */
+async function carryUp(connection: Connection, socket: NodeSocket, counts: GatewayCounts, closed: AbortSignal): Promise<void> {
+  for await (const chunk of connection.readable) {
+    counts.bytesOut += chunk.length;
+    if (!socket.write(chunk)) await once(socket, 'drain', { signal: closed });
+  }
+  socket.end();
 }

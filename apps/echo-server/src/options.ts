@@ -44,6 +44,11 @@ export function parseAddress(text: string): string {
   return text;
 }
 
+/** Commander's message without its prefix, its suggestion on the same line. */
+function oneLine(message: string): string {
+  return message.replace(/^error: /, '').replace(/\s+/g, ' ').trim();
+}
+
 const EXAMPLES = `
 Examples:
   npm start                                       then: nc 127.0.0.1 7007
@@ -64,10 +69,9 @@ export function parseOptions(argv: readonly string[]): Options {
     .option('--self-test', 'echo 64 MiB in this process, verify every byte, print figures, exit', false)
     .option('--json', 'with --self-test: one line of JSON', false)
     .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('(--help lists the options)')
     .allowExcessArguments(false)
     .exitOverride((error) => {
-      throw error.exitCode === 0 ? error : new UsageError(error.message.replace(/^error: /, ''));
+      throw error.exitCode === 0 ? error : new UsageError(`${oneLine(error.message)} (--help lists the options)`);
     })
     .configureOutput({ outputError: () => undefined });
   program.parse([...argv], { from: 'user' });
