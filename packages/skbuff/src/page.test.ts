@@ -63,6 +63,17 @@ describe('pages', () => {
     expect(first.buf[first.base]).toBe(1);
     [first, ...rest].forEach(putPage);
   });
+
+  it('slabs are added as long as the limit allows, none larger than 4 MiB', () => {
+    const pool = net.world.pool;
+    const largest = PAGE_CLASS_SIZES.at(-1)!;
+    const pageClass = pool.classes.at(-1)!;
+    const pages = Array.from({ length: Math.ceil((64 << 20) / largest) }, () => must(allocPage(net, largest)));
+    expect(pageClass.nrSlabs).toBeGreaterThan(16);
+    expect(Math.max(...pages.map((page) => page.buf.length))).toBeLessThanOrEqual(4 << 20);
+    pages.forEach(putPage);
+    expect(pageClass.nrFree).toBe(pageClass.nrPages);
+  });
 });
 
 describe('registered user memory', () => {

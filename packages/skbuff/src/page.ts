@@ -28,9 +28,9 @@ const PAGE_CLASS_SINGLE = -1;
 /** Class of a registered user buffer. */
 const PAGE_CLASS_USER = -2;
 
-/** Bytes of the first slab of a class; each further one is twice as large, up to SLAB_MAX. */
+/** Bytes of the first slab of a class; each further one is twice as large, up to 4 MiB. */
 const SLAB_MIN = 256 << 10;
-const SLAB_MAX = 4 << 20;
+const SLAB_MAX_SHIFT = 4;
 
 /** A reference counted piece of packet memory. */
 export class Page {
@@ -230,7 +230,7 @@ function newPage(pool: SkbPool, buf: Uint8Array, view: DataView, base: number, s
 /** One more slab of the class, its slots on the free list in ascending order. */
 function addSlab(pool: SkbPool, index: number): boolean {
   const pageClass = pool.classes[index]!;
-  const count = Math.floor(Math.min(SLAB_MAX, SLAB_MIN << pageClass.nrSlabs) / pageClass.size);
+  const count = Math.floor((SLAB_MIN << Math.min(pageClass.nrSlabs, SLAB_MAX_SHIFT)) / pageClass.size);
   const bytes = count * pageClass.size;
   if (pool.bytes + bytes > pool.limit) return false;
   pool.bytes += bytes;
