@@ -1,9 +1,10 @@
 // TCP over IPv4 between whole hosts: what the carrier does for the engine. RFC 9293 §3.1, §3.9.2; RFC 1122 §4.2; tcp(7).
 import {
-  EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH, EINVAL, ENETUNREACH, createWorld, idle, interrupt, sleep, snmpSnapshot, type World,
+  EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EHOSTUNREACH, EINVAL, ENETUNREACH, createWorld, idle, interrupt, sleep, snmpSnapshot, type World,
 } from '@stack/kernel';
 import { assertNothingOpen, createHost, plainOn, virtioOn, type Host } from '@stack/host';
-import { SockAddrIn, inAton } from '@stack/inet-sock';
+import { SockAddrIn, inAton, inetCsk } from '@stack/inet-sock';
+import { afOpsContract } from '@stack/inet-sock/contract';
 import {
   ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, IP_DF, IP_MINTTL, IP_MTU_DISCOVER, IP_RECVERR, IP_TOS, IP_TTL, ipHdrFragOff, ipHdrTos, ipHdrTtl, ipRouteAdd,
 } from '@stack/ip';
@@ -11,11 +12,11 @@ import { NF_ACCEPT, NF_DROP, NF_INET_LOCAL_IN, NF_INET_POST_ROUTING, NFPROTO_IPV
 import { createSwitch, type Impairments } from '@stack/nic-virtio-sim';
 import { allocSkb, kfreeSkb, leakReport, skbPut, type SkBuff } from '@stack/skbuff';
 import {
-  PF_INET, SOCK_STREAM, SOL_IP, SOL_SOCKET, SOL_TCP, SO_ERROR, sysAccept, sysBind, sysClose, sysConnect, sysGetpeername, sysGetsockname, sysGetsockopt,
-  sysListen, sysRead, sysSetsockopt, sysSocket, sysWrite, type Task,
+  MSG_ERRQUEUE, PF_INET, SOCK_STREAM, SOL_IP, SOL_SOCKET, SOL_TCP, SO_ERROR, makeMsgHdr, sysAccept, sysBind, sysClose, sysConnect, sysGetpeername, sysGetsockname, sysGetsockopt,
+  sysListen, sysRead, sysRecvmsg, sysSetsockopt, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
 import { TCP_INFO, TCP_MAXSEG, type TcpInfo } from '@stack/tcp';
-import { tcpProtocol } from '@stack/tcp/ipv4';
+import { ipv4Specific, tcpProt, tcpProtocol } from '@stack/tcp/ipv4';
 import { afterEach, describe, expect, test } from 'vitest';
 
 const A = '10.0.0.1';
@@ -160,6 +161,21 @@ test('a neighbour that does not answer: EHOSTUNREACH', async () => {
   lanOf();
   const fd = sysSocket(b.task, PF_INET, SOCK_STREAM, 0);
   expect(await sysConnect(b.task, fd, addr('10.0.0.77', 9))).toBe(-EHOSTUNREACH);
+});
+
+test('IP_RECVERR: the ICMP error that ended a handshake can be read', async () => {
+  lanOf();
+  const fd = sysSocket(b.task, PF_INET, SOCK_STREAM, 0);
+  expect(sysSetsockopt(b.task, fd, SOL_IP, IP_RECVERR, 1)).toBe(0);
+  expect(await sysConnect(b.task, fd, addr('10.0.0.77', 9))).toBe(-EHOSTUNREACH);
+  const from = new SockAddrIn();
+  const msg = makeMsgHdr([new Uint8Array(64)], from);
+  msg.msgControl = [];
+  msg.msgControllen = 4;
+  expect(await sysRecvmsg(b.task, fd, msg, MSG_ERRQUEUE)).toBeGreaterThanOrEqual(8);
+  expect(from).toMatchObject({ sinAddr: inAton('10.0.0.77'), sinPort: 9 });
+  expect(msg.msgControl).toMatchObject([{ cmsgLevel: SOL_IP, cmsgType: IP_RECVERR, cmsgData: { eeErrno: EHOSTUNREACH } }]);
+  expect(await sysRecvmsg(b.task, fd, msg, MSG_ERRQUEUE)).toBe(-EAGAIN);
 });
 
 test('no route: ENETUNREACH; a broadcast or group: ENETUNREACH; port out of range: EINVAL', async () => {
@@ -418,4 +434,25 @@ test('a route that changes is found again', async () => {
   expect(await transfer(fd, sfd, 1000)).toBe(true);
   expect(ipRouteAdd(b.net, { dst: `${A}/32`, dev: 'eth0' })).toBe(0);
   expect(await transfer(fd, sfd, 1000)).toBe(true);
+});
+
+describe('af_specific over IPv4', () => {
+  for (const rule of afOpsContract) {
+    test(rule.name, () => {
+      lanOf();
+      rule.run(() => ({
+        af: ipv4Specific,
+        sock(local, localPort, remote, remotePort) {
+          const sk = inetCsk(tcpProt.objCreate(a.net, PF_INET, tcpProt));
+          sk.inetRcvSaddr = local;
+          sk.inetSaddr = local;
+          sk.inetNum = localPort;
+          sk.inetSport = localPort;
+          sk.inetDaddr = remote;
+          sk.inetDport = remotePort;
+          return sk;
+        },
+      }));
+    });
+  }
 });

@@ -8,7 +8,7 @@
 import { TIMER_DEFERRABLE, timerSetup } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
-import type { Proto, Sock, SockAddr } from '@stack/socket';
+import type { MsgHdr, Proto, Sock, SockAddr } from '@stack/socket';
 import { INET_FLAGS_IS_ICSK, InetSock } from './inet-sock.ts';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
 import type { InetHashinfo } from './inet-hashinfo.ts';
@@ -83,6 +83,8 @@ export interface InetConnectionSockAfOps {
   readonly initTsOff: (sk: InetConnectionSock) => number;
   /** Forgets sk's local address on disconnect, unless bind() chose it. */
   readonly resetSaddr: (sk: InetSock) => void;
+  /** recvmsg with MSG_ERRQUEUE: the oldest error queued for sk into msg; its bytes, or -EAGAIN. */
+  readonly recvError: (sk: InetSock, msg: MsgHdr, len: number) => number;
   /** A number that names sk's peer in the metrics cache. */
   readonly metricsKey: (sk: SockCommon) => number;
   /** The local or remote address as text, for diagnostics. */

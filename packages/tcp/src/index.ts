@@ -20,7 +20,7 @@ export {
 export {
   TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SACK, TCPI_OPT_SYN_DATA, TCPI_OPT_TIMESTAMPS, TCPI_OPT_WSCALE, tcpGetInfo,
 } from './tcp-info.ts';
-export type { TcpInfo } from './tcp-info.ts';
+export type { TcpInfo, TcpInfoCounters } from './tcp-info.ts';
 
 // Congestion control
 export {

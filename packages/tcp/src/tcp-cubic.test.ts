@@ -121,3 +121,11 @@ test('RFC 5681 §3.1 (4): Reno halves, down to two segments', async () => {
   s.sk.sndCwnd = 1;
   expect(tcpReno.ssthresh(s.sk)).toBe(2);
 });
+
+test('samples reach the congestion control: the least delay is the path’s', async () => {
+  s = await scriptServer();
+  s.write(1000);
+  await s.wait(70);
+  s.give('. 1 ack 1001 win 1000');
+  expect((s.sk.icskCaPriv as Bictcp).delayMin).toBe(70_000);
+});

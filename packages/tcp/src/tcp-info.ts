@@ -18,8 +18,26 @@ export const TCPI_OPT_ECN = 8;
 export const TCPI_OPT_ECN_SEEN = 16;
 export const TCPI_OPT_SYN_DATA = 32;
 
+/** What struct tcp_info counts: segments and bytes since the connection began. */
+export interface TcpInfoCounters {
+  tcpiTotalRetrans: number;
+  tcpiBytesAcked: number;
+  tcpiBytesReceived: number;
+  tcpiSegsOut: number;
+  tcpiSegsIn: number;
+  tcpiDataSegsIn: number;
+  tcpiDataSegsOut: number;
+  tcpiDelivered: number;
+  tcpiDeliveredCe: number;
+  tcpiBytesSent: number;
+  tcpiBytesRetrans: number;
+  tcpiDsackDups: number;
+  tcpiReordSeen: number;
+  tcpiRcvOoopack: number;
+}
+
 /** struct tcp_info. */
-export interface TcpInfo {
+export interface TcpInfo extends TcpInfoCounters {
   tcpiState: number;
   tcpiCaState: number;
   tcpiRetransmits: number;
@@ -52,25 +70,11 @@ export interface TcpInfo {
   tcpiReordering: number;
   tcpiRcvRtt: number;
   tcpiRcvSpace: number;
-  tcpiTotalRetrans: number;
   tcpiPacingRate: number;
   tcpiMaxPacingRate: number;
-  tcpiBytesAcked: number;
-  tcpiBytesReceived: number;
-  tcpiSegsOut: number;
-  tcpiSegsIn: number;
   tcpiNotsentBytes: number;
   tcpiMinRtt: number;
-  tcpiDataSegsIn: number;
-  tcpiDataSegsOut: number;
   tcpiDeliveryRate: number;
-  tcpiDelivered: number;
-  tcpiDeliveredCe: number;
-  tcpiBytesSent: number;
-  tcpiBytesRetrans: number;
-  tcpiDsackDups: number;
-  tcpiReordSeen: number;
-  tcpiRcvOoopack: number;
   tcpiSndWnd: number;
   tcpiRcvWnd: number;
 }
@@ -90,6 +94,25 @@ function tcpInfoOptions(sk: TcpSock): number {
 export function tcpComputeDeliveryRate(sk: TcpSock): number {
   if (sk.rateDelivered === 0 || sk.rateIntervalUs <= 0) return 0;
   return Math.floor((sk.rateDelivered * sk.mssCache * 1_000_000) / sk.rateIntervalUs);
+}
+
+function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
+  return {
+    tcpiTotalRetrans: sk.totalRetrans,
+    tcpiBytesAcked: sk.bytesAcked + 0,
+    tcpiBytesReceived: sk.bytesReceived + 0,
+    tcpiSegsOut: sk.segsOut,
+    tcpiSegsIn: sk.segsIn,
+    tcpiDataSegsIn: sk.dataSegsIn,
+    tcpiDataSegsOut: sk.dataSegsOut,
+    tcpiDelivered: sk.delivered,
+    tcpiDeliveredCe: sk.deliveredCe,
+    tcpiBytesSent: sk.bytesSent + 0,
+    tcpiBytesRetrans: sk.bytesRetrans + 0,
+    tcpiDsackDups: sk.dsackDups,
+    tcpiReordSeen: sk.reordSeen,
+    tcpiRcvOoopack: sk.rcvOoopack,
+  };
 }
 
 /** Segments of sk as a listener: its queues stand in these two fields. */
@@ -137,27 +160,14 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiReordering: sk.reordering,
     tcpiRcvRtt: sk.rcvRttEstUs >> 3,
     tcpiRcvSpace: sk.rcvqSpaceSpace,
-    tcpiTotalRetrans: sk.totalRetrans,
     tcpiPacingRate: sk.skPacingRate,
     tcpiMaxPacingRate: sk.skMaxPacingRate,
-    tcpiBytesAcked: sk.bytesAcked + 0,
-    tcpiBytesReceived: sk.bytesReceived + 0,
-    tcpiSegsOut: sk.segsOut,
-    tcpiSegsIn: sk.segsIn,
     tcpiNotsentBytes: Math.max((sk.writeSeq - sk.sndNxt) | 0, 0),
     tcpiMinRtt: minRtt === 0x7fffffff ? 0 : minRtt,
-    tcpiDataSegsIn: sk.dataSegsIn,
-    tcpiDataSegsOut: sk.dataSegsOut,
     tcpiDeliveryRate: tcpComputeDeliveryRate(sk),
-    tcpiDelivered: sk.delivered,
-    tcpiDeliveredCe: sk.deliveredCe,
-    tcpiBytesSent: sk.bytesSent + 0,
-    tcpiBytesRetrans: sk.bytesRetrans + 0,
-    tcpiDsackDups: sk.dsackDups,
-    tcpiReordSeen: sk.reordSeen,
-    tcpiRcvOoopack: sk.rcvOoopack,
     tcpiSndWnd: sk.sndWnd,
     tcpiRcvWnd: tcpReceiveWindow(sk),
+    ...tcpInfoCounters(sk),
   };
   if (listens) tcpInfoListener(sk, info);
   return info;

@@ -16,6 +16,9 @@ import type { TcpSock } from './tcp-sock.ts';
 /** "No minimum yet". */
 export const TCP_RTT_MIN_NONE = 0x7fffffff;
 
+/** The longest RTT that the estimators hold in int32: 268 s. */
+const MAX_RTT_US = 0x0fffffff;
+
 /** Least RTO of the socket, jiffies. */
 export function tcpRtoMin(sk: TcpSock): number {
   return sk.icskRtoMin !== 0 ? sk.icskRtoMin : TCP_RTO_MIN;
@@ -37,15 +40,16 @@ export function tcpRtoMax(sk: TcpSock): number {
  * round trip, and is never less than the minimum RTO.
  */
 export function tcpRttEstimator(sk: TcpSock, mrttUs: number): void {
+  const rtt = Math.min(mrttUs, MAX_RTT_US);
   let srtt = sk.srttUs;
   if (srtt === 0) {
-    srtt = mrttUs << 3;
-    sk.mdevUs = mrttUs << 1;
+    srtt = rtt << 3;
+    sk.mdevUs = rtt << 1;
     sk.rttvarUs = Math.max(sk.mdevUs, tcpRtoMinUs(sk));
     sk.mdevMaxUs = sk.rttvarUs;
     sk.rttSeq = sk.sndNxt;
   } else {
-    let m = mrttUs - (srtt >> 3);
+    let m = rtt - (srtt >> 3);
     srtt += m;
     if (m < 0) {
       m = -m - (sk.mdevUs >> 2);

@@ -122,3 +122,37 @@ test('RFC 7323 §4.3: TSecr echoes the segment that moved the window last, not o
   s.give('. 1:1001(1000) ack 1 win 1000 <nop,nop,TS val 2500 ecr 100>');
   expect(s.take()[0]).toMatch(/ack 2001 .* ecr 2500>$/);
 });
+
+test('RFC 5961 §3.2, as Linux: a reset at the end of what was SACKed is exact too', async () => {
+  s = await scriptServer();
+  for (const at of [5001, 1001, 3001]) s.give(`. ${at}:${at + 1000}(1000) ack 1 win 1000`);
+  s.take();
+  s.give('R 4001 win 0');
+  expect(s.sk.skState).toBe(TCP_ESTABLISHED);
+  const { sk } = s;
+  s.give('R 6001 win 0');
+  expect(sk.skState).toBe(TCP_CLOSE);
+});
+
+test('RFC 7323 §5.3, as Linux: an old pure ACK with an old timestamp is dropped without a word', async () => {
+  s = await scriptServer({ syn: 'mss 1000,sackOK,TS val 1000 ecr 0,nop,wscale 7' });
+  s.give('. 1:1001(1000) ack 1 win 1000 <nop,nop,TS val 2000 ecr 100>');
+  s.take();
+  s.give('. 1 ack 1 win 1000 <nop,nop,TS val 1500 ecr 100>');
+  expect(s.take()).toEqual([]);
+});
+
+test('header prediction: predicted and unpredicted segments do the same', async () => {
+  s = await scriptServer();
+  for (let i = 0; i < 5; i++) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
+  const { values, names } = s.host.net.tcp.linuxMib;
+  const hits = names.indexOf('TCPHPHits');
+  expect(values[hits]).toBeGreaterThan(2);
+  const before = values[hits] ?? 0;
+  // Another window: the slow path, once.
+  s.give('. 5001:6001(1000) ack 1 win 999');
+  expect(values[hits]).toBe(before);
+  s.give('. 6001:7001(1000) ack 1 win 999');
+  expect(values[hits]).toBe(before + 1);
+  expect((s.sk.rcvNxt - s.sk.copiedSeq) | 0).toBe(7000);
+});

@@ -15,7 +15,7 @@ import {
 import { TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_LAST_ACK } from '@stack/inet-sock';
 import { __skbPull, consumeSkb, skbDstDrop } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_SYN_RECV, TCP_SYN_SENT } from '@stack/socket';
+import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_SYN_RECV, TCP_SYN_SENT, skRmemSchedule } from '@stack/socket';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import { FLAG_DATA, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp-consts.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
@@ -227,8 +227,8 @@ function tcpRcvFast(sk: TcpSock, skb: SkBuff): boolean {
     tcpDrop(sk, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
     return true;
   }
-  // More memory has to be asked for first.
-  if (skb.truesize > sk.skForwardAlloc || sk.skRmemAlloc > sk.skRcvbuf) {
+  // No room: the slow path makes some, or drops.
+  if (sk.skRmemAlloc > sk.skRcvbuf || !skRmemSchedule(sk, skb, skb.truesize)) {
     tcpRcvStep5(sk, skb);
     return true;
   }
@@ -236,13 +236,17 @@ function tcpRcvFast(sk: TcpSock, skb: SkBuff): boolean {
   return true;
 }
 
-/** A segment for a connection in ESTABLISHED; skb begins at its header, verified by the carrier, and is taken. */
+/**
+ * A segment for a connection in ESTABLISHED; skb begins at its header, verified by the carrier, and is taken.
+ * Deviation: Linux predicts segments with old ACKs too, and queues their data before it looks at the ACK (RFC 5961 §5.2).
+ */
 export function tcpRcvEstablished(sk: TcpSock, skb: SkBuff): void {
   tcpMstampRefresh(sk);
   sk.rxOpt.sawTstamp = false;
   const word = skb.view.getInt32(skb.transportHeader + TH_OFF_FLAGS);
+  const ack = tcbAckSeq(skb);
   if (
-    (word & TCP_HP_BITS) === sk.predFlags && tcbSeq(skb) === sk.rcvNxt && !after(tcbAckSeq(skb), sk.sndNxt) &&
+    (word & TCP_HP_BITS) === sk.predFlags && tcbSeq(skb) === sk.rcvNxt && !after(ack, sk.sndNxt) && !before(ack, sk.sndUna) &&
     tcpRcvFast(sk, skb)
   ) {
     return;

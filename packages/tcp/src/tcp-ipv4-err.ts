@@ -12,7 +12,7 @@ import type { InetConnectionSock, RequestSock } from '@stack/inet-sock';
 import {
   ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_MIB_INERRORS, ICMP_NET_UNREACH, ICMP_PARAMETERPROB, ICMP_REDIRECT,
   ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, NR_ICMP_UNREACH, IPH_DADDR, IPH_SADDR, icmpErrCode, icmpErrConvert, icmpErrType,
-  ipDontFragment, skDstCheck,
+  ipDontFragment, ipIcmpError, skDstCheck,
 } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
 import { EHOSTUNREACH, EMSGSIZE, ENOENT, EPROTO, snmpInc, usecsToJiffies } from '@stack/kernel';
@@ -97,7 +97,7 @@ function tcpV4ErrSock(sk: TcpSock, skb: SkBuff, type: number, code: number, seq:
   }
   if (fragNeeded) return tcpV4FragNeeded(sk, owned, info);
   const err = tcpV4ErrErrno(sk, skb, type, code, seq, owned);
-  if (err !== 0) tcpV4ErrReport(sk, err, owned);
+  if (err !== 0) tcpV4ErrReport(sk, skb, err, info, owned);
 }
 
 /** The errno (positive) that an ICMP message stands for; 0: it changes nothing further. */
@@ -128,8 +128,9 @@ function tcpV4Redirect(sk: TcpSock, skb: SkBuff): void {
 }
 
 /** A handshake ends by it; a connection only takes note (RFC 5461), unless IP_RECVERR asks to hear of it. */
-function tcpV4ErrReport(sk: TcpSock, err: number, owned: boolean): void {
+function tcpV4ErrReport(sk: TcpSock, skb: SkBuff, err: number, info: number, owned: boolean): void {
   if (sk.skState === TCP_SYN_SENT || sk.skState === TCP_SYN_RECV) {
+    ipIcmpError(sk, skb, err, sk.inetDport, info, (skb.view.getUint8(skb.data) & 0x0f) << 2);
     if (owned) sk.skErrSoft = err;
     else tcpDoneWithError(sk, err);
     return;

@@ -7,7 +7,7 @@ import {
   ipv4IsLoopback,
 } from '@stack/inet-sock';
 import type { InetConnectionSock, InetConnectionSockAfOps, InetHashinfo, InetSock, SockCommon } from '@stack/inet-sock';
-import { INET_PROTO_NO_POLICY, IP_HDR_LEN, ipGetsockopt, ipQueueXmit, ipSetsockopt } from '@stack/ip';
+import { INET_PROTO_NO_POLICY, IP_HDR_LEN, ipGetsockopt, ipQueueXmit, ipRecvError, ipSetsockopt } from '@stack/ip';
 import type { InetProtocol } from '@stack/ip';
 import type { Net } from '@stack/kernel';
 import { SOL_IP } from '@stack/socket';
@@ -87,6 +87,7 @@ export const ipv4Specific: InetConnectionSockAfOps = {
   initSequence: tcpV4InitSequence,
   initTsOff: tcpV4InitTsOff,
   resetSaddr: inetResetSaddr,
+  recvError: ipRecvError,
   metricsKey: tcpV4MetricsKey,
   addrText: tcpV4AddrText,
 };

@@ -128,7 +128,7 @@ export function tcpFragment(sk: TcpSock, queue: SkBuffHead, skb: SkBuff, len: nu
 }
 
 /** Drops len bytes of payload at the front, linear or not. skb is nobody else's. */
-function __pskbTrimHead(skb: SkBuff, len: number): void {
+function pskbTrimHead(skb: SkBuff, len: number): void {
   const headlen = skb.len - skb.dataLen;
   let eat = Math.min(len, headlen);
   __skbPull(skb, eat);
@@ -161,7 +161,7 @@ function __pskbTrimHead(skb: SkBuff, len: number): void {
 export function tcpTrimHead(sk: TcpSock, skb: SkBuff, len: number): number {
   if (skbUncloneKeeptruesize(skb) !== 0) return -ENOMEM;
   const linear = skb.len - skb.dataLen;
-  __pskbTrimHead(skb, len);
+  pskbTrimHead(skb, len);
   __skbHeaderRelease(skb);
   tcbSetSeq(skb, tcbSeq(skb) + len);
   // Fragments are given back; the linear area stays what it is until the last byte has gone.

@@ -35,8 +35,7 @@ export function tcpRecvmsg(sock: Sock, msg: MsgHdr, len: number, flags: number):
   const net = sock.skNet;
   if (net.trace !== null && !msg.msgRestarted) net.trace.hit(net, 'tcp_recvmsg', null);
   const sk = tcpSk(sock);
-  // Deviation: there is no error queue yet, as with Linux when IP_RECVERR is off.
-  if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+  if ((flags & MSG_ERRQUEUE) !== 0) return sk.afSpecific.recvError(sk, msg, len);
   lockSock(sk);
   const ret = tcpRecvmsgLocked(sk, msg, len, flags);
   releaseSock(sk);

@@ -1,5 +1,5 @@
 /** A host with a toy connection-oriented protocol, for the tests of the tables: addresses as IPv4's, no packets. */
-import { createNet, createWorld, randomU32 } from '@stack/kernel';
+import { EAGAIN, createNet, createWorld, randomU32 } from '@stack/kernel';
 import type { Net, World } from '@stack/kernel';
 import { installSkbuff } from '@stack/skbuff';
 import {
@@ -74,6 +74,7 @@ export const toyAf: InetConnectionSockAfOps = {
     sk.inetSaddr = 0;
     sk.inetRcvSaddr = 0;
   },
+  recvError: () => -EAGAIN,
   metricsKey: (sk) => sk.inetDaddr,
   addrText: (sk, peer) => inNtoa(peer ? sk.inetDaddr : sk.inetRcvSaddr),
 };

@@ -9,7 +9,7 @@ import {
 import type {
   InetConnectionSock, InetConnectionSockAfOps, InetTimewaitSock, RequestSock, RequestSockOps, SockCommon,
 } from '@stack/inet-sock';
-import { ECONNREFUSED, hrtimerSetup, hrtimerStart, randomChance } from '@stack/kernel';
+import { EAGAIN, ECONNREFUSED, hrtimerSetup, hrtimerStart, randomChance } from '@stack/kernel';
 import type { Hrtimer, Net, World } from '@stack/kernel';
 import { allocSkb, consumeSkb, skbCopyBits, skbPut } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -354,6 +354,7 @@ export const channelSpecific: InetConnectionSockAfOps = {
     sk.inetSaddr = 0;
     sk.inetRcvSaddr = 0;
   },
+  recvError: () => -EAGAIN,
   metricsKey: (sk) => sk.inetDaddr,
   addrText: (sk, peer) => String(peer ? sk.inetDaddr : sk.inetRcvSaddr),
 };
