@@ -1,6 +1,7 @@
 // A host
 export { createHost, type HostOptions } from './create-host.ts';
 export { Host, type Show } from './host.ts';
+export type { AddrRow, NeighRow, RouteRow, SocketRow, UdpDiagRow } from './show.ts';
 
 // Its devices
 export { addNic, plainOn, virtioOn, type CableOptions, type DeviceMaker, type NicOptions } from './nic.ts';
