@@ -10,7 +10,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'] } },
+      // No module has state (a rule of the house), so the files of the unit level can share theirs.
+      { extends: true, test: { name: 'unit', isolate: false, testTimeout: 60_000, include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'] } },
       { extends: true, test: { name: 'house', include: ['tests/*.test.ts'], testTimeout: 120_000 } },
       {
         extends: true,
