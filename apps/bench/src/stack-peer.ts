@@ -25,12 +25,9 @@ async function dial(task: Task, address: SockAddrIn): Promise<number> {
   return fd;
 }
 
-/** Writes all of `bytes`: a blocking write takes everything. */
+/** Writes `total` octets; a blocking write takes all it is given. The reader has its turn between two writes. */
 async function sendAll(task: Task, fd: number, total: number): Promise<void> {
-  for (let sent = 0; sent < total; sent += BLOCK) {
-    const result = sysWrite(task, fd, block);
-    sysCall(typeof result === 'number' ? result : await result, 'write');
-  }
+  for (let sent = 0; sent < total; sent += BLOCK) sysCall(await sysWrite(task, fd, block), 'write');
 }
 
 /** Reads until `total` octets have come, each verified. */
