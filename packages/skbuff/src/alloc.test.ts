@@ -1,6 +1,6 @@
-import type { TraceRecord } from '@stack/kernel';
+import type { PanicReport, TraceRecord } from '@stack/kernel';
 import {
-  SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_NOT_SPECIFIED, createNet, createWorld, formatOpen, openReport, traceNet,
+  SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_NOT_SPECIFIED, createNet, createWorld, formatOpen, idle, netPanic, openReport, traceNet,
 } from '@stack/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Net } from '@stack/kernel';
@@ -235,6 +235,21 @@ describe('build_skb, alloc_skb_with_frags', () => {
 });
 
 describe('debug mode', () => {
+  it('what a host had in hand when it panicked is in its report, and no leak of the World', async () => {
+    const { world } = net;
+    const reports: PanicReport[] = [];
+    world.onPanic = (report) => reports.push(report);
+    const sick = createNet(world, { name: 'sick' });
+    allocSkb(sick, 100);
+    allocPage(sick, 100);
+    const skb = must(allocSkb(net, 100));
+    netPanic(sick, new Error('boom'));
+    await idle(world);
+    expect(reports.map(({ open }) => open.map(({ kind, host }) => `${kind} of ${host}`))).toEqual([['skb of sick', 'page of sick']]);
+    expect(leakReport(world).map(({ host }) => host)).toEqual([net.name]);
+    kfreeSkb(skb);
+  });
+
   it('names the function that allocated what is left, and the host', () => {
     function tcpSendmsg(): SkBuff {
       return must(allocSkb(net, 100));

@@ -110,7 +110,10 @@ export function leakReport(world: World): OpenItem[] {
   return out;
 }
 
-/** The kernel's Reporter for this package: adds what `net` (null: all) has of the pool to `out`. */
+/**
+ * The kernel's Reporter for this package: adds what `net` (null: all) has of the pool to `out`. What a host had in hand when it
+ * panicked is lost with it: its panic's report has it, but not that of all.
+ */
 export function reportSkbs(world: World, net: Net | null, out: OpenItem[]): void {
   const { debug, nrSkbs, nrPages } = world.pool;
   if (debug === null) {
@@ -119,12 +122,13 @@ export function reportSkbs(world: World, net: Net | null, out: OpenItem[]): void
     }
     return;
   }
+  const wanted = (owner: Net): boolean => (net === null ? owner.panicked === null : owner === net);
   for (const [skb, allocation] of debug.skbs) {
-    if (net !== null && skb.net !== net) continue;
+    if (!wanted(skb.net)) continue;
     out.push({ kind: 'skb', host: skb.net.name, owner: ownerOf(allocation.site), detail: `id ${skb.id}, ${skb.len} bytes` });
   }
   for (const [page, allocation] of debug.pages) {
-    if (net !== null && allocation.net !== net) continue;
+    if (!wanted(allocation.net)) continue;
     out.push({ kind: 'page', host: allocation.net.name, owner: ownerOf(allocation.site), detail: `no ${page.no}, ${page.size} bytes` });
   }
 }
