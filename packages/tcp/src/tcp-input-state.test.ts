@@ -19,6 +19,11 @@ test('active open: SYN, SYN-ACK, ACK', async () => {
   expect(s.sk.mssCache).toBe(1000);
 });
 
+test('RFC 7323 §3.2: a server that sends timestamps measures its receive buffer in segments without them, as a client does', async () => {
+  s = await scriptServer({ syn: 'mss 1000,sackOK,TS val 1 ecr 0,nop,wscale 7' });
+  expect([s.sk.advmss, s.sk.rcvqSpaceSpace]).toEqual([1472 - 12, 10 * (1472 - 12)]);
+});
+
 test('RFC 7323 §2.2: without the peer’s window scale neither side scales', async () => {
   s = await scriptClient({ syn: 'mss 1000' });
   s.give('. 1:1001(1000) ack 1 win 500');

@@ -71,6 +71,8 @@ function tcpRcvSynRecvAck(sk: TcpSock, skb: SkBuff): void {
   if (sk.srttUs === 0) tcpSynackRttMeas(sk, null);
   tcpTryUndoSpuriousSyn(sk);
   sk.retransStamp = 0;
+  // Before the buffers are measured out: they count in segments of payload.
+  if (sk.rxOpt.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   tcpInitTransfer(sk);
   sk.copiedSeq = sk.rcvNxt;
   tcpSetState(sk, TCP_ESTABLISHED);
@@ -78,7 +80,6 @@ function tcpRcvSynRecvAck(sk: TcpSock, skb: SkBuff): void {
   sk.sndUna = tcbAckSeq(skb);
   sk.sndWnd = thWindow(skb) << sk.rxOpt.sndWscale;
   sk.sndWl1 = tcbSeq(skb);
-  if (sk.rxOpt.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
   if (sk.icskCaOps.congControl === null) tcpUpdatePacingRate(sk);
   // Before the first data the window must not look as if it had been idle.
   sk.lsndtime = sk.skNet.world.jiffies;
