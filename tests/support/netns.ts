@@ -60,16 +60,43 @@ export function nsText(ns: Netns, file: string, ...args: string[]): string {
   return ip('netns', 'exec', ns.name, file, ...args);
 }
 
+/** Sets a sysctl of the namespace. */
+export function nsWriteSysctl(ns: Netns, name: string, value: string): void {
+  nsText(ns, 'sysctl', '-q', '-w', `${name}=${value}`);
+}
+
 /** Runs a command in the namespace to its end, without blocking this process, which is the other side. Returns what it printed. */
 export async function nsRun(ns: Netns, file: string, ...args: string[]): Promise<string> {
   const { stdout } = await run('ip', ['netns', 'exec', ns.name, file, ...args], { encoding: 'utf8', maxBuffer: 64 << 20 });
   return stdout;
 }
 
+/** What a command has printed, as far as nobody has asked for it. */
+class Output {
+  text = '';
+  status: number | null = null;
+  ended = false;
+  changed: () => void = () => undefined;
+}
+
+const outputs = new WeakMap<ChildProcess, Output>();
+
 /** Starts a command in the namespace; deleteNetns() ends it if it still runs. */
 export function nsSpawn(ns: Netns, file: string, ...args: string[]): ChildProcess {
   const child = spawn('ip', ['netns', 'exec', ns.name, file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const output = new Output();
+  outputs.set(child, output);
   ns.children.push(child);
+  child.stdout.on('data', (chunk: Buffer) => {
+    output.text += chunk.toString();
+    output.changed();
+  });
+  child.once('close', (status) => {
+    output.ended = true;
+    output.status = status;
+    output.changed();
+  });
+  child.stdin.on('error', () => undefined); // it has ended: who waits for its output hears of that
   return child;
 }
 
@@ -80,21 +107,19 @@ export function nsPeer(ns: Netns, ...args: (string | number)[]): ChildProcess {
 
 /** Resolves with the next line that a command prints; fails if it ends first, or after `seconds`. */
 export function nextLine(child: ChildProcess, seconds = 10): Promise<string> {
+  const output = outputs.get(child)!;
   return new Promise((resolve, reject) => {
-    let text = '';
-    const timer = setTimeout(() => reject(new Error(`no line in ${seconds} s, only ${JSON.stringify(text)}`)), seconds * 1000);
-    const take = (chunk: Buffer): void => {
-      text += chunk.toString();
-      if (!text.includes('\n')) return;
+    const timer = setTimeout(() => reject(new Error(`no line in ${seconds} s, only ${JSON.stringify(output.text)}`)), seconds * 1000);
+    output.changed = () => {
+      const end = output.text.indexOf('\n');
+      if (end < 0 && !output.ended) return;
       clearTimeout(timer);
-      child.stdout?.off('data', take);
-      resolve(text.slice(0, text.indexOf('\n')));
+      output.changed = () => undefined;
+      if (end < 0) reject(new Error(`ended with status ${output.status}, having said ${JSON.stringify(output.text)}`));
+      resolve(output.text.slice(0, Math.max(end, 0)));
+      output.text = output.text.slice(end + 1);
     };
-    child.stdout?.on('data', take);
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      reject(new Error(`ended with status ${code}, having said ${JSON.stringify(text)}`));
-    });
+    output.changed();
   });
 }
 
