@@ -3,8 +3,8 @@
 // is a bundle in a process of its own: there a call is a call, and vitest's module wrapper does not triple its cost.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { TransferResult } from './portable/transfer.ts';
-import { bundle, transferEntry } from './support/bundle.ts';
+import type { TransferOptions, TransferResult } from './portable/transfer.ts';
+import { bundle, callEntry } from './support/bundle.ts';
 import { runOn } from './support/spawn.ts';
 import { root } from './support/workspace.ts';
 
@@ -48,8 +48,9 @@ function resultOf(row: Case): Promise<TransferResult> {
 }
 
 async function run({ loss, mib, sysctl }: Case): Promise<TransferResult> {
-  const source = transferEntry({ seed: SEED, octets: mib * MIB, impairments: { ...LINK, loss }, sysctl });
-  return await runOn('node', await bundle(source, join(root, '.cache', 'loss', String(loss)))) as TransferResult;
+  const options: TransferOptions = { seed: SEED, octets: mib * MIB, impairments: { ...LINK, loss }, sysctl };
+  const entry = await bundle(callEntry('transfer.ts', 'transfer', options), join(root, '.cache', 'loss', String(loss)));
+  return await runOn('node', entry) as TransferResult;
 }
 
 /** Octets per second that a TCP is expected to reach: RFC 5348 §3.1, with the chance that a data frame is lost or broken. */

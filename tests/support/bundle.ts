@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import type { TransferOptions } from '../portable/transfer.ts';
 import { importsOf } from './imports.ts';
 import { layers } from '../../scripts/layers.mjs';
 import { filesBelow, root, shown } from './workspace.ts';
@@ -25,9 +24,9 @@ export function runsEntry(): string {
   return `export { runs as default } from ${JSON.stringify(join(root, 'tests/portable/runs.ts'))};\n`;
 }
 
-/** An entry whose default export is a transfer. */
-export function transferEntry(options: TransferOptions): string {
-  return `import { transfer } from ${JSON.stringify(join(root, 'tests/portable/transfer.ts'))};\nexport default () => transfer(${JSON.stringify(options)});\n`;
+/** An entry whose default export calls `fn` of tests/portable/`file` with `argument`. */
+export function callEntry(file: string, fn: string, argument: unknown): string {
+  return `import { ${fn} } from ${JSON.stringify(join(root, 'tests/portable', file))};\nexport default () => ${fn}(${JSON.stringify(argument)});\n`;
 }
 
 /** Bundles `source`, an ES module, into `folder`/entry.js and its chunks; `plugins` may change what is read. */
