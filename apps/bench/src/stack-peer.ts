@@ -5,17 +5,20 @@
  */
 import { inAton, SockAddrIn } from '@stack/inet-sock';
 import {
-  PF_INET, SOCK_STREAM, sysAccept, sysBind, sysCall, sysClose, sysConnect, sysListen, sysRead, sysSocket, sysWrite, type Task,
+  PF_INET, SOCK_STREAM, sysAccept, sysBind, sysCall, sysClose, sysConnect, sysGetsockname, sysListen, sysRead, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
 import type { House } from './house.ts';
 import { block, BLOCK, verify } from './pattern.ts';
 import { PING_SIZE, type Peer } from './peer.ts';
 
-/** A listening descriptor on any address, at `port`. */
-function listenOn(task: Task, port: number): number {
+/** A descriptor that listens on any address, at a free port, which `address` takes. */
+function listenOn(task: Task, address: SockAddrIn): number {
   const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
-  sysCall(sysBind(task, fd, new SockAddrIn(0, port)), 'bind');
+  sysCall(sysBind(task, fd, new SockAddrIn()), 'bind');
   sysCall(sysListen(task, fd, 4096), 'listen');
+  const name = new SockAddrIn();
+  sysCall(sysGetsockname(task, fd, name), 'getsockname');
+  address.sinPort = name.sinPort;
   return fd;
 }
 
@@ -56,55 +59,81 @@ async function readPing(task: Task, fd: number, buffer: Uint8Array): Promise<boo
 
 async function echoPings(task: Task, fd: number): Promise<void> {
   const buffer = new Uint8Array(PING_SIZE);
-  while (await readPing(task, fd, buffer)) sysCall(await sysWrite(task, fd, buffer), 'write');
+  while (await readPing(task, fd, buffer)) {
+    const result = sysWrite(task, fd, buffer);
+    sysCall(typeof result === 'number' ? result : await result, 'write');
+  }
   sysClose(task, fd);
 }
 
-/** Opens one connection: resolves with the client's and the server's descriptor. */
-async function pair(house: House, listener: number, address: SockAddrIn): Promise<[number, number]> {
-  const accepted = sysAccept(house.server.task, listener);
-  const client = await dial(house.client.task, address);
-  return [client, sysCall(await accepted, 'accept')];
+/** What opens connections: each run has a listener of its own, as node:net's has, so that no run meets another's TIME_WAIT. */
+class Opener {
+  readonly house: House;
+  readonly address: SockAddrIn;
+  readonly listener: number;
+
+  constructor(house: House) {
+    this.house = house;
+    this.address = new SockAddrIn(inAton(house.address), 0);
+    this.listener = listenOn(house.server.task, this.address);
+  }
+
+  /** Opens one connection: resolves with the client's and the server's descriptor. */
+  async open(): Promise<[number, number]> {
+    const accepted = sysAccept(this.house.server.task, this.listener);
+    const client = await dial(this.house.client.task, this.address);
+    return [client, sysCall(await accepted, 'accept')];
+  }
+
+  close(): void {
+    sysClose(this.house.server.task, this.listener);
+  }
 }
 
-/** The peer that `house` is. It listens on one port for all. */
+/** The peer that `house` is. */
 export function stackPeer(house: House): Peer {
   const { client: { task: client }, server: { task: server } } = house;
-  const address = new SockAddrIn(inAton(house.address), 5001);
-  const listener = listenOn(server, 5001);
-  const open = (): Promise<[number, number]> => pair(house, listener, address);
   return {
     name: '@stack',
     async bulk(total) {
-      const [fd, sfd] = await open();
+      const opener = new Opener(house);
+      const [fd, sfd] = await opener.open();
       await Promise.all([sendAll(server, sfd, total), receiveAll(client, fd, total)]);
       await Promise.all([sysClose(client, fd), sysClose(server, sfd)]);
+      opener.close();
     },
     async pingpong(count) {
-      const [fd, sfd] = await open();
+      const opener = new Opener(house);
+      const [fd, sfd] = await opener.open();
       const echo = echoPings(server, sfd);
       const ping = block.slice(0, PING_SIZE);
       for (let i = 0; i < count; i++) {
-        sysCall(await sysWrite(client, fd, ping), 'write');
+        const result = sysWrite(client, fd, ping);
+        sysCall(typeof result === 'number' ? result : await result, 'write');
         await readPing(client, fd, ping);
       }
       sysClose(client, fd);
       await echo;
+      opener.close();
     },
     async connect(count) {
+      const opener = new Opener(house);
       const buffer = new Uint8Array(1);
       for (let i = 0; i < count; i++) {
-        const [fd, sfd] = await open();
+        const [fd, sfd] = await opener.open();
         sysClose(client, fd);
         if ((await sysRead(server, sfd, buffer)) !== 0) throw new Error('the connection did not end');
         sysClose(server, sfd);
       }
+      opener.close();
     },
     async idle(count) {
+      const opener = new Opener(house);
       const fds: [number, number][] = [];
-      for (let i = 0; i < count; i++) fds.push(await open());
+      for (let i = 0; i < count; i++) fds.push(await opener.open());
       return async () => {
         for (const [fd, sfd] of fds) await Promise.all([sysClose(client, fd), sysClose(server, sfd)]);
+        opener.close();
       };
     },
     close: () => house.close(),

@@ -31,21 +31,33 @@ async function rate(amount: number, run: () => Promise<void>): Promise<number> {
   return amount / ((performance.now() - started) / 1000);
 }
 
+/** Seconds of the processor that each peer has before its rounds count: the engine compiles what runs hot in them. */
+const WARM_UP = 3;
+
+/** Runs until the peer has had its warm-up. Processor time, not the clock's, so that it suffices on a busy machine too. */
+async function warmUp(run: () => Promise<void>): Promise<void> {
+  const started = process.cpuUsage();
+  for (let used = 0; used < WARM_UP * 1e6;) {
+    await run();
+    const { user, system } = process.cpuUsage(started);
+    used = user + system;
+  }
+}
+
 /**
- * Measures both peers `rounds` times in turn, after one round each that does not count, and compares the medians.
- * `amount` is what one run moves, in `unit`s of a second.
+ * Measures both peers `rounds` times in turn, each warmed up before, and compares the medians. `amount` is what one run
+ * moves, in `unit`s of a second.
  */
 export async function compare(
   stack: Peer, node: Peer, rounds: number, amount: number, unit: string, run: (peer: Peer) => Promise<void>, progress: () => void,
 ): Promise<Comparison> {
   const values: { stack: number[]; node: number[] } = { stack: [], node: [] };
-  for (let round = -1; round < rounds; round++) {
-    const ours = await rate(amount, () => run(stack));
-    const theirs = await rate(amount, () => run(node));
-    if (round >= 0) {
-      values.stack.push(ours);
-      values.node.push(theirs);
-    }
+  progress();
+  await warmUp(() => run(node));
+  await warmUp(() => run(stack));
+  for (let round = 0; round < rounds; round++) {
+    values.stack.push(await rate(amount, () => run(stack)));
+    values.node.push(await rate(amount, () => run(node)));
     progress();
   }
   const s = figure(values.stack);
