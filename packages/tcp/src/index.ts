@@ -1,6 +1,7 @@
 // The engine of a Net
 export { installTcp } from './install.ts';
 export { NetnsTcp } from './netns-tcp.ts';
+export { tcpMetricsFlush } from './tcp-metrics.ts';
 export { tcpDiag } from './tcp-diag.ts';
 export type { TcpDiagRow, TcpDiagTimer } from './tcp-diag.ts';
 

@@ -8,7 +8,6 @@
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { AckSample, RateSample } from './tcp-ack-state.ts';
-import { TCP_CA_Open } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 export type { AckSample, RateSample };
@@ -270,8 +269,3 @@ export const tcpReno: TcpCongestionOps = {
   sndbufExpand: null,
   getInfo: null,
 };
-
-/** True while nothing was lost or reordered of late. */
-export function tcpCaOpen(sk: TcpSock): boolean {
-  return sk.icskCaState === TCP_CA_Open;
-}

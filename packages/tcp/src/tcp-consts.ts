@@ -10,8 +10,6 @@ export const MAX_TCP_OPTION_SPACE = 40;
 /** The least MSS ever used for sending, and the default of RFC 9293 §3.7.1. */
 export const TCP_MIN_MSS = 88;
 export const TCP_MSS_DEFAULT = 536;
-/** Least size taken for the peer's MSS when it is estimated. */
-export const TCP_MIN_RCVMSS = 536;
 export const TCP_MAX_WSCALE = 14;
 /** Largest window without scaling that no receiver takes for signed. */
 export const MAX_TCP_WINDOW = 32767;
@@ -19,8 +17,6 @@ export const MAX_TCP_WINDOW = 32767;
 export const TCP_NUM_SACKS = 4;
 /** Initial window in segments (RFC 6928). */
 export const TCP_INIT_CWND = 10;
-/** Duplicate ACKs that start a fast retransmit (RFC 5681). */
-export const TCP_FASTRETRANS_THRESH = 3;
 /** Most segments ACKed at once at the start of a connection. */
 export const TCP_MAX_QUICKACKS = 16;
 
@@ -47,9 +43,8 @@ export const TCP_PAWS_MSL = 60;
 /** PAWS: how far back (ms) a timestamp may step and still pass in the established state. */
 export const TCP_PAWS_WINDOW = 1;
 
-/** Headers of large sk_buffs: payload that a GSO packet may have. */
+/** Most bytes of a large sk_buff. */
 export const GSO_LEGACY_MAX_SIZE = 65536;
-export const GSO_MAX_SEGS = 65535;
 
 /** net.ipv4.tcp_recovery */
 export const TCP_RACK_LOSS_DETECTION = 1;

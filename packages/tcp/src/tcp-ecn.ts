@@ -12,7 +12,7 @@ import { CA_EVENT_ECN_IS_CE, CA_EVENT_ECN_NO_CE, tcpCaEvent, tcpCaNeedsEcn } fro
 import { thFlags } from './tcp-hdr.ts';
 import { tcpEnterQuickackMode } from './tcp-input-quickack.ts';
 import {
-  TCPHDR_CWR, TCPHDR_ECE, TCPHDR_SYN, before, tcbIpDsfield, tcbSeq, tcbSetTcpFlags, tcbTcpFlags,
+  TCPHDR_CWR, TCPHDR_ECE, TCPHDR_SYN, before, tcbEndSeq, tcbIpDsfield, tcbSeq, tcbSetTcpFlags, tcbTcpFlags,
 } from './tcp-skb-cb.ts';
 import { TCP_ECN_DEMAND_CWR, TCP_ECN_OK, TCP_ECN_QUEUE_CWR, TCP_ECN_SEEN } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -37,8 +37,8 @@ export function tcpEcnWithdrawCwr(sk: TcpSock): void {
 export function tcpEcnAcceptCwr(sk: TcpSock, skb: SkBuff): void {
   if ((tcbTcpFlags(skb) & TCPHDR_CWR) === 0) return;
   sk.ecnFlags &= ~TCP_ECN_DEMAND_CWR;
-  // If it was data, the next CE must not wait for a delayed ACK.
-  if (skb.len !== 0) sk.icskAckPending |= ICSK_ACK_NOW;
+  // Its window may be a single segment: that must not wait for a delayed ACK.
+  if (tcbSeq(skb) !== tcbEndSeq(skb)) sk.icskAckPending |= ICSK_ACK_NOW;
 }
 
 /** Our SYN offers ECN (net.ipv4.tcp_ecn = 1, or the congestion control wants it). */

@@ -5,9 +5,8 @@
  */
 import type { SkBuff } from '@stack/skbuff';
 
-/** Bytes of a header without options, and the most with them. */
+/** Bytes of a header without options. */
 export const TCP_HDR_LEN = 20;
-export const TCP_MAX_HDR_LEN = 60;
 
 export const TCPOPT_NOP = 1;
 export const TCPOPT_EOL = 0;
@@ -16,8 +15,6 @@ export const TCPOPT_WINDOW = 3;
 export const TCPOPT_SACK_PERM = 4;
 export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
-export const TCPOPT_MD5SIG = 19;
-export const TCPOPT_FASTOPEN = 34;
 
 export const TCPOLEN_MSS = 4;
 export const TCPOLEN_WINDOW = 3;
@@ -60,9 +57,7 @@ export function thFlags(skb: SkBuff): number {
 export function thWindow(skb: SkBuff): number {
   return skb.view.getUint16(skb.transportHeader + 14);
 }
-export function thCheck(skb: SkBuff): number {
-  return skb.view.getUint16(skb.transportHeader + 16);
-}
+
 export function thUrgPtr(skb: SkBuff): number {
   return skb.view.getUint16(skb.transportHeader + 18);
 }

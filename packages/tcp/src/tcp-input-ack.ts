@@ -19,7 +19,7 @@ import {
   FLAG_NOT_DUP, FLAG_NO_CHALLENGE_ACK, FLAG_SET_XMIT_TIMER, FLAG_SLOWPATH, FLAG_SND_UNA_ADVANCED,
   FLAG_UPDATE_TS_RECENT, FLAG_WIN_UPDATE, REXMIT_NEW, REXMIT_NONE,
 } from './tcp-consts.ts';
-import { tcpEcnRcvEcnEcho } from './tcp-ecn.ts';
+import { tcpEcnAcceptCwr, tcpEcnRcvEcnEcho } from './tcp-ecn.ts';
 import { thFlags, thWindow } from './tcp-hdr.ts';
 import { tcpSendChallengeAck } from './tcp-input-challenge.ts';
 import { tcpCleanRtxQueue } from './tcp-input-clean.ts';
@@ -48,7 +48,7 @@ import { TCP_CA_Open, TCP_NAGLE_OFF } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** sndUna moves to ack. */
-export function tcpSndUnaUpdate(sk: TcpSock, ack: number): void {
+function tcpSndUnaUpdate(sk: TcpSock, ack: number): void {
   sk.bytesAcked += (ack - sk.sndUna) | 0;
   sk.sndUna = ack;
 }
@@ -228,6 +228,8 @@ export function tcpAck(sk: TcpSock, skb: SkBuff, flag: number): number {
   } else {
     tcpAckSlow(sk, skb, st, ack, priorSndUna);
   }
+  // Linux takes CWR on pure ACKs too (RFC 3168 §6.1.3 has it on data).
+  tcpEcnAcceptCwr(sk, skb);
   // Something got through: soft errors are forgotten.
   sk.skErrSoft = 0;
   sk.icskProbesOut = 0;

@@ -26,7 +26,7 @@ import type { TcpSock } from './tcp-sock.ts';
 const TCP_REMNANT = TCPHDR_FIN | TCPHDR_URG | TCPHDR_SYN | TCPHDR_PSH;
 
 /** As many ACKs at once as half the window has segments, `max` at most. */
-export function tcpIncrQuickack(sk: TcpSock, max: number): void {
+function tcpIncrQuickack(sk: TcpSock, max: number): void {
   let quickacks = (sk.rcvWnd / (2 * sk.icskAckRcvMss)) | 0;
   if (quickacks === 0) quickacks = 2;
   quickacks = Math.min(quickacks, max);
@@ -41,7 +41,7 @@ export function tcpEnterQuickackMode(sk: TcpSock, max: number): void {
 }
 
 /** Each segment is acknowledged at once now. */
-export function tcpInQuickackMode(sk: TcpSock): boolean {
+function tcpInQuickackMode(sk: TcpSock): boolean {
   if (sk.icskAckQuick !== 0 && !inetCskInPingpongMode(sk)) return true;
   const dst = sk.skDstCache;
   return dst !== null && dstMetric(dst, RTAX_QUICKACK) !== 0;

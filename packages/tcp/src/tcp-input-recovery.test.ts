@@ -1,6 +1,8 @@
 /** Loss: found by duplicate ACKs, SACK or time; repaired; and taken back if it was none. */
 import { afterEach, expect, test } from 'vitest';
-import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from './tcp-sock.ts';
+import {
+  TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery, TCP_ECN_DEMAND_CWR, TCP_ECN_OK,
+} from './tcp-sock.ts';
 import { scriptServer } from './testing/script.ts';
 import type { Script } from './testing/script.ts';
 
@@ -266,4 +268,21 @@ test('RFC 3168 §6.1.2: ECE reduces the window once a round trip', async () => {
   expect(s.sk.sndSsthresh).toBe(7);
   s.give('.E 1 ack 2001 win 1000');
   expect(s.sk.sndSsthresh).toBe(7);
+});
+
+test('RFC 3168 §6.1.3: CE is echoed in every ACK until the peer’s CWR; §6.1.2: our reduction is told once', async () => {
+  s = await scriptServer();
+  const { sk } = s;
+  sk.ecnFlags = TCP_ECN_OK;
+  sk.ecnFlags |= TCP_ECN_DEMAND_CWR;
+  s.give('. 1:1001(1000) ack 1 win 1000');
+  s.give('. 1001:2001(1000) ack 1 win 1000');
+  expect(s.take().every((line) => line.startsWith('.E '))).toBe(true);
+  s.give('.W 2001:3001(1000) ack 1 win 1000');
+  expect(s.take()[0]).toMatch(/^\. 1:1/);
+  s.write(3000);
+  s.give('.E 3001 ack 1001 win 1000');
+  s.take();
+  s.write(2000);
+  expect(s.take().map((line) => line.split(' ')[0])).toEqual(['.W', 'P.']);
 });

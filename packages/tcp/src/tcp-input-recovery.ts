@@ -8,7 +8,6 @@
 import { msecsToJiffies, usecsToJiffies } from '@stack/kernel';
 import { ICSK_TIME_RETRANS } from '@stack/inet-sock';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
-import { tcpClockMs } from './tcp-clock.ts';
 import { CA_EVENT_LOSS, tcpCaEvent, tcpSetCaState } from './tcp-cong.ts';
 import {
   FLAG_DATA_SACKED, FLAG_ECE, FLAG_LOST_RETRANS, FLAG_ORIG_SACK_ACKED, FLAG_SACK_RENEGING, FLAG_SET_XMIT_TIMER,
@@ -27,14 +26,14 @@ import {
 } from './tcp-input-undo.ts';
 import { LINUX_MIB_TCPRENORECOVERY, LINUX_MIB_TCPSACKRECOVERY } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
-import { tcpCurrentMss } from './tcp-output-mss.ts';
+import { tcpCurrentMss, tcpSkbSeglen } from './tcp-output-mss.ts';
 import { tcpXmitRetransmitQueue } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpIsRack } from './tcp-recovery.ts';
 import {
   tcpAnyRetransDone, tcpIsReno, tcpLeftOut, tcpPacketsInFlight, tcpWndEnd, tcpWriteQueueEmpty,
 } from './tcp-rtx-queue.ts';
-import { after, before, tcpSkbMss, tcpSkbPcount } from './tcp-skb-cb.ts';
+import { after, before } from './tcp-skb-cb.ts';
 import { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -228,8 +227,7 @@ export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUn
 export function tcpSimpleRetransmit(sk: TcpSock): void {
   const mss = tcpCurrentMss(sk);
   for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) {
-    const seglen = tcpSkbPcount(skb) === 1 ? skb.len : tcpSkbMss(skb);
-    if (seglen > mss) tcpMarkSkbLost(sk, skb);
+    if (tcpSkbSeglen(skb) > mss) tcpMarkSkbLost(sk, skb);
   }
   sk.lostSkbHint = null;
   if (sk.lostOut === 0) return;
@@ -243,9 +241,4 @@ export function tcpSimpleRetransmit(sk: TcpSock): void {
     tcpSetCaState(sk, TCP_CA_Loss);
   }
   tcpXmitRetransmitQueue(sk);
-}
-
-/** Notes when the first retransmission of this recovery went out (timestamp clock, ms). */
-export function tcpNoteRetransStamp(sk: TcpSock): void {
-  if (sk.retransStamp === 0) sk.retransStamp = tcpClockMs(sk.skNet);
 }

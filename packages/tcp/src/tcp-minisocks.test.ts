@@ -99,6 +99,7 @@ test('RFC 9293 §3.10.7.4: an ACK of something else than our SYN gets a reset; t
   syn(40000);
   s.give('. 1 ack 77');
   expect(s.takeBare()).toEqual(['R 77:77(0)']);
+  expect(mib(TCP_MIB_PASSIVEOPENS)).toBe(0);
   s.give('. 1 ack 1');
   expect(states()).toEqual(['LISTEN', 'ESTAB']);
 });
@@ -188,7 +189,7 @@ test('net.ipv4.tcp_abort_on_overflow: then it is a reset', () => {
   expect(s.takeBare()).toEqual(['R 1:1(0)']);
 });
 
-test('TCP_DEFER_ACCEPT: a bare ACK is not yet a connection, data is', () => {
+test('TCP_DEFER_ACCEPT: a bare ACK is not yet a connection, data is', async () => {
   listening();
   expect(sysSetsockopt(s.host.task, s.lfd, SOL_TCP, TCP_DEFER_ACCEPT, 5)).toBe(0);
   expect(sysGetsockopt(s.host.task, s.lfd, SOL_TCP, TCP_DEFER_ACCEPT)).toBe(7);
@@ -196,6 +197,8 @@ test('TCP_DEFER_ACCEPT: a bare ACK is not yet a connection, data is', () => {
   s.give('. 1 ack 1');
   expect(ext(LINUX_MIB_TCPDEFERACCEPTDROP)).toBe(1);
   expect(accept()).toBe(-EAGAIN);
+  await s.wait(2500);
+  expect(s.take()).toEqual([]);
   s.give('P. 1:11(10) ack 1');
   expect(accept()).toBeGreaterThanOrEqual(0);
 });

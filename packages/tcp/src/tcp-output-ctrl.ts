@@ -89,7 +89,7 @@ export function tcpSendFin(sk: TcpSock): void {
 }
 
 /** Appends a segment to the write queue, which takes it. */
-export function tcpQueueSkb(sk: TcpSock, skb: SkBuff): void {
+function tcpQueueSkb(sk: TcpSock, skb: SkBuff): void {
   sk.writeSeq = tcbEndSeq(skb);
   __skbHeaderRelease(skb);
   __skbQueueTail(sk.skWriteQueue, skb);

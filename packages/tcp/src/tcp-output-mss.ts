@@ -23,20 +23,15 @@ export function tcpPathMtu(sk: TcpSock): number {
 }
 
 /** MSS that fits into a packet of `pmtu` bytes, without options that every segment carries. */
-export function __tcpMtuToMss(sk: TcpSock, pmtu: number): number {
+function mtuToMssBare(sk: TcpSock, pmtu: number): number {
   let mss = pmtu - sk.afSpecific.netHeaderLen - TCP_HDR_LEN;
   if (mss > sk.rxOpt.mssClamp) mss = sk.rxOpt.mssClamp;
   return Math.max(mss - sk.icskExtHdrLen, sk.skNet.tcp.sysctlTcpMinSndMss);
 }
 
 /** Payload that fits into a packet of `pmtu` bytes. */
-export function tcpMtuToMss(sk: TcpSock, pmtu: number): number {
-  return __tcpMtuToMss(sk, pmtu) - (sk.tcpHeaderLen - TCP_HDR_LEN);
-}
-
-/** The packet size that a payload of `mss` makes. */
-export function tcpMssToMtu(sk: TcpSock, mss: number): number {
-  return mss + sk.tcpHeaderLen + sk.icskExtHdrLen + sk.afSpecific.netHeaderLen;
+function tcpMtuToMss(sk: TcpSock, pmtu: number): number {
+  return mtuToMssBare(sk, pmtu) - (sk.tcpHeaderLen - TCP_HDR_LEN);
 }
 
 /** No segment larger than half of the largest window that the peer ever offered (RFC 9293 §3.8.6.2.1). */

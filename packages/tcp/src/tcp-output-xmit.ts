@@ -120,7 +120,7 @@ function tcpWriteXmitDone(sk: TcpSock, sentPkts: number, cwndLimited: boolean, p
 }
 
 /** Something waits, and no timer runs that would move it: the window is probed (RFC 9293 §3.8.6.1). */
-export function tcpCheckProbeTimer(sk: TcpSock): void {
+function tcpCheckProbeTimer(sk: TcpSock): void {
   if (sk.packetsOut === 0 && sk.icskPending === 0) tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpProbe0Base(sk));
 }
 

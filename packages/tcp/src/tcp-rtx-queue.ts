@@ -5,7 +5,7 @@
  *
  * Deviation: the retransmission queue is a list, not a red-black tree: it is walked from a hint, in order.
  */
-import { __skbUnlink, __skbQueueTail, skbQueueAfter } from '@stack/skbuff';
+import { __skbQueueTail, __skbUnlink } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skWmemFreeSkb } from '@stack/socket';
 import { TCPCB_EVER_RETRANS, tcbEndSeq, tcbSacked, tcbSeq } from './tcp-skb-cb.ts';
@@ -119,13 +119,8 @@ export function tcpRtxQueueAddSent(sk: TcpSock, skb: SkBuff): void {
   __skbQueueTail(sk.tcpRtxQueue, skb);
 }
 
-/** buff was cut off skb: it follows in the retransmission queue. */
-export function tcpRtxQueueInsertAfter(sk: TcpSock, skb: SkBuff, buff: SkBuff): void {
-  skbQueueAfter(sk.tcpRtxQueue, skb, buff);
-}
-
 /** Takes skb out of the retransmission queue and of the order of sending. It is the caller's then. */
-export function tcpRtxQueueUnlink(sk: TcpSock, skb: SkBuff): void {
+function tcpRtxQueueUnlink(sk: TcpSock, skb: SkBuff): void {
   tcpTsortedDel(sk, skb);
   __skbUnlink(skb, sk.tcpRtxQueue);
 }

@@ -26,6 +26,7 @@ import { netIncStats } from './netns-tcp.ts';
 import { TSQF_THROTTLED } from './tcp-output-tsq.ts';
 import { tcpSlowStartAfterIdleCheck } from './tcp-output-cwnd.ts';
 import { __tcpPushPendingFrames, tcpPushOne } from './tcp-output-xmit.ts';
+import { tcpRateCheckAppLimited } from './tcp-rate.ts';
 import { tcpRtxAndWriteQueuesEmpty, tcpRtxQueueEmpty, tcpSendHead, tcpWriteQueueTail } from './tcp-rtx-queue.ts';
 import {
   TCPHDR_ACK, TCPHDR_PSH, after, tcbEndSeq, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags,
@@ -65,6 +66,7 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
   const flags = msg.msgFlags;
   let err = tcpSendmsgReady(sk, flags);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
+  tcpRateCheckAppLimited(sk);
   const mssNow = tcpSendMss(sk);
   const sizeGoal = tcpXmitSizeGoal(sk, mssNow, (flags & MSG_OOB) === 0);
   let fresh = false;

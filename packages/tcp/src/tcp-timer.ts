@@ -282,7 +282,7 @@ export function tcpWriteTimerHandler(sk: TcpSock): void {
 }
 
 /** The wheel's call for icskRetransmitTimer. */
-export function tcpWriteTimer(timer: TimerList): void {
+function tcpWriteTimer(timer: TimerList): void {
   const sk = timer.data as TcpSock;
   if (sockOwnedByUser(sk)) sk.tsqFlags |= TCPF_WRITE_TIMER_DEFERRED;
   else tcpWriteTimerHandler(sk);
@@ -312,7 +312,7 @@ export function tcpDelackTimerHandler(sk: TcpSock): void {
 }
 
 /** The wheel's call for icskDelackTimer. */
-export function tcpDelackTimer(timer: TimerList): void {
+function tcpDelackTimer(timer: TimerList): void {
   const sk = timer.data as TcpSock;
   if (sockOwnedByUser(sk)) {
     netIncStats(sk.skNet, LINUX_MIB_DELAYEDACKLOCKED);

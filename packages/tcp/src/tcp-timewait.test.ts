@@ -42,6 +42,15 @@ test('a FIN that comes again is acknowledged again, and the rest starts anew', a
   expect(ext(LINUX_MIB_TIMEWAITED)).toBe(1);
 });
 
+test('a bare ACK in place starts the rest anew, unanswered', async () => {
+  await resting();
+  await s.wait(50_000);
+  s.give('. 2 ack 2');
+  expect(s.take()).toEqual([]);
+  await s.wait(50_000);
+  expect(rows()).toEqual(['TIME-WAIT']);
+});
+
 test('segments out of place are answered every 500 ms at most', async () => {
   await resting();
   s.give('F. 1 ack 2');
