@@ -10,8 +10,8 @@ import { ipRouteAdd } from './ip-route.ts';
 import { Flowi4, flowi4InitOutput } from './flow.ts';
 import { inetAddProtocol } from './protocol.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
-import { IP_DF } from './ip-header.ts';
-import { bytesOf, cable, checksum, finish, icmpOf, inside, ipFrame, makeCard, makeHost, makeWorld, receive, sendIp, tracer, wireOf } from './test-host.ts';
+import { IP_DF, ipDecreaseTtl } from './ip-header.ts';
+import { bytesOf, cable, checksum, finish, icmpOf, inside, ipFrame, makeCard, makeHost, makePacket, makeWorld, receive, sendIp, tracer, wireOf } from './test-host.ts';
 
 let world: World;
 let left: Net;
@@ -61,6 +61,20 @@ test('RFC 1812 §5.3.1: the TTL is one less and the header checksum right', () =
   const frame = wireOf(r1).sent.at(-1) ?? new Uint8Array(0);
   expect(frame[22]).toBe(63);
   expect(checksum(frame.subarray(14, 34))).toBe(0);
+});
+
+test('RFC 1624 §3: the checksum is right after the TTL changes, whatever it was', () => {
+  const skb = makePacket(left, new Uint8Array(20));
+  skb.networkHeader = skb.data;
+  const ip = skb.buf.subarray(skb.data, skb.data + 20);
+  for (let id = 0; id < 0x10000; id++) {
+    ip.set([0x45, 0, 0, 20, id >> 8, id & 255, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    const sum = checksum(ip);
+    ip.set([sum >> 8, sum & 255], 10);
+    ipDecreaseTtl(skb);
+    if (ip[8] !== 63 || checksum(ip) !== 0) throw new Error(`wrong for identification ${id}`);
+  }
+  consumeSkb(skb);
 });
 
 test('RFC 1812 §5.3.1: a TTL of 1 ends here, and the sender is told', async () => {

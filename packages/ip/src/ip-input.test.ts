@@ -4,6 +4,7 @@ import {
   SKB_DROP_REASON_IP_RPFILTER, SKB_DROP_REASON_OTHERHOST, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST, sleep,
   snmpSnapshot,
 } from '@stack/kernel';
+import { NFPROTO_IPV4, NF_ACCEPT, NF_INET_PRE_ROUTING, nfRegisterNetHook } from '@stack/netfilter';
 import { consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { EINVAL, EEXIST, ENOENT } from '@stack/kernel';
@@ -186,5 +187,21 @@ test('the route of the next packet of a flow comes from the cache', async () => 
   for (let i = 0; i < 3; i++) receive(pair.ethB, frame());
   const { rtCache } = pair.b.ipv4;
   expect([rtCache.inSlowTot, rtCache.inHit]).toEqual([1, 2]);
+  await finish(pair.world);
+});
+
+test('a mark or a TOS that differs is another flow', async () => {
+  const { rtCache } = pair.b.ipv4;
+  receive(pair.ethB, frame());
+  receive(pair.ethB, frame({ tos: 0x10 }));
+  nfRegisterNetHook(pair.b, {
+    pf: NFPROTO_IPV4, hooknum: NF_INET_PRE_ROUTING, priority: 0,
+    hook: (_priv, skb) => {
+      skb.mark = 7;
+      return NF_ACCEPT;
+    },
+  });
+  receive(pair.ethB, frame());
+  expect([rtCache.inSlowTot, rtCache.inHit]).toEqual([3, 0]);
   await finish(pair.world);
 });

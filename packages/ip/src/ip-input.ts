@@ -155,7 +155,6 @@ export function ipLocalDeliverFinish(skb: SkBuff): number {
   const net = skb.net;
   if (net.trace !== null) net.trace.hit(net, 'ip_local_deliver_finish', skb);
   __skbPull(skb, ipHdrlen(skb));
-  skb.transportHeader = skb.data;
   return ipProtocolDeliver(net, skb, ipHdrProtocol(skb));
 }
 

@@ -169,6 +169,7 @@ test('a sock\'s cached route is found invalid when the tables change', () => {
   expect(skDstCheck(sk)).toBe(old);
   expect(ipRouteAdd(pair.a, { dst: '10.0.0.2', gateway: '10.0.0.77' })).toBe(0);
   expect(skDstCheck(sk)).toBeNull();
+  expect(sk.skDstCache).toBeNull();
   send(sk);
   expect(sk.skDstCache).not.toBe(old);
   expect(inNtoa((sk.skDstCache as Rtable).rtGateway)).toBe('10.0.0.77');

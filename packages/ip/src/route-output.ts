@@ -53,9 +53,14 @@ export function ipRouteOutputFlow(net: Net, fl: Flowi4, _sk: Sock | null): Rtabl
   return ipRouteOutputSlow(net, fl);
 }
 
+/** The small fields of a flow in one number. */
+function flowKey(fl: Flowi4): number {
+  return fl.flowi4Tos | (fl.flowi4Scope << 8) | (fl.flowi4Flags << 16);
+}
+
 function rtMatchesOutput(rt: Rtable, fl: Flowi4): boolean {
   return rt.keyDaddr === fl.daddr && rt.keySaddr === fl.saddr && rt.keyIif === 0 && rt.keyOif === fl.flowi4Oif &&
-    rt.keyTos === (fl.flowi4Tos | (fl.flowi4Scope << 8)) && rt.keyMark === fl.flowi4Mark && rt.ops.check(rt, 0) !== null;
+    rt.keyTos === flowKey(fl) && rt.keyMark === fl.flowi4Mark && rt.ops.check(rt, 0) !== null;
 }
 
 /** What the slow path finds out before it makes the route. */
@@ -79,7 +84,7 @@ function ipRouteOutputSlow(net: Net, fl: Flowi4): Rtable | number {
   rt.keyDaddr = daddr;
   rt.keySaddr = saddr;
   rt.keyOif = oif;
-  rt.keyTos = fl.flowi4Tos | (fl.flowi4Scope << 8);
+  rt.keyTos = flowKey(fl);
   rt.keyMark = fl.flowi4Mark;
   rtInternHash(rt);
   return rt;

@@ -52,6 +52,7 @@ export class Rtable extends DstEntry {
   keySaddr: number;
   keyOif: number;
   keyIif: number;
+  /** Input: TOS. Output: TOS, scope and flags in one number. */
   keyTos: number;
   keyMark: number;
 
