@@ -79,7 +79,7 @@ function onTap(world: World, options: Options, name: string): Segment {
   const server = createHost({
     world,
     name: 'server',
-    nics: [{ device: (net) => openTap(net, { name, mtu: options.mtu, peer: { address: machine } }), address: options.address }],
+    nics: [{ device: (net) => openTap(net, { name, mtu: options.mtu, peer: { address: machine, mtu: options.mtu } }), address: options.address }],
   });
   return {
     world,
