@@ -2,7 +2,7 @@
  * The out-of-order queue: segments beyond a hole, by sequence, none covered by another.
  *
  * Order of calls: tcpDataQueue → tcpDataQueueOfo; when the hole closes tcpOfoQueue.
- * Deviation: a list that is entered at its end, where most segments belong, not a red-black tree.
+ * Deviation: a list that is entered at its ends, where most segments belong, not a red-black tree.
  * Read first: RFC 2018 §4; RFC 2883 §4.
  */
 import { inetCskScheduleAck } from '@stack/inet-sock';
@@ -50,7 +50,8 @@ export function tcpDataQueueOfo(sk: TcpSock, skb: SkBuff): void {
 /** Finds the place of skb, from the end. @returns skb if it was queued, the one that it was copied into, or null: dropped */
 function tcpOfoInsert(sk: TcpSock, skb: SkBuff, seq: number, endSeq: number): SkBuff | null {
   const queue = sk.outOfOrderQueue;
-  let prev = queue.prev;
+  const first = queue.next;
+  let prev = first !== null && before(seq, tcbSeq(first)) ? null : queue.prev;
   while (prev !== null && before(seq, tcbSeq(prev))) prev = prev.prev;
   if (prev !== null) {
     const prevEnd = tcbEndSeq(prev);

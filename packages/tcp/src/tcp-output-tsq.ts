@@ -35,9 +35,12 @@ export class TsqTasklet {
   tasklet: Tasklet;
   /** Each holds a reference on its sock. */
   socks: TcpSock[];
+  /** The other list, empty: the two change places at each run. */
+  spare: TcpSock[];
 
   constructor(net: Net) {
     this.socks = [];
+    this.spare = [];
     this.tasklet = taskletSetup(net, tcpTasklet, this);
   }
 }
@@ -81,15 +84,15 @@ export function tcpWfree(skb: SkBuff): void {
 function tcpTasklet(tasklet: Tasklet): void {
   const tsq = tasklet.data as TsqTasklet;
   const socks = tsq.socks;
-  const n = socks.length;
-  for (let i = 0; i < n; i++) {
-    const sk = socks[i]!;
+  tsq.socks = tsq.spare;
+  for (const sk of socks) {
     sk.tsqFlags &= ~TSQF_QUEUED;
     if (sockOwnedByUser(sk)) sk.tsqFlags |= TCPF_TSQ_DEFERRED;
     else tcpTsqWrite(sk);
     sockPut(sk);
   }
-  socks.splice(0, n);
+  socks.length = 0;
+  tsq.spare = socks;
 }
 
 /** Sends what may be sent. */
