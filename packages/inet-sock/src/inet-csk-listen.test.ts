@@ -56,6 +56,21 @@ test('the listener with the most exact address and device gets the packet', () =
   expect(__inetLookup(hashinfo, PEER, 999, SERVER, 81, 1)).toBeNull();
 });
 
+test('a listener on the address goes before one on all addresses', () => {
+  const { net } = makeHost();
+  const [exact, any] = [makeSock(net), makeSock(net)];
+  for (const sk of [exact, any]) sk.skReuseport = true;
+  bindTo(exact, 80, SERVER);
+  bindTo(any, 80);
+  expect(inetCskListenStart(exact)).toBe(0);
+  expect(inetCskListenStart(any)).toBe(0);
+  const { hashinfo } = toy(net);
+  for (let port = 1000; port < 1020; port++) {
+    expect(__inetLookupListener(hashinfo, PEER, port, SERVER, 80, 1)).toBe(exact);
+    expect(__inetLookupListener(hashinfo, PEER, port, inAton('10.0.0.5'), 80, 1)).toBe(any);
+  }
+});
+
 test('SO_REUSEPORT spreads connections over the listeners, each four-tuple always to the same', () => {
   const { net } = makeHost();
   const socks = Array.from({ length: 4 }, () => {

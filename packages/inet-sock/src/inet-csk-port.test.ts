@@ -96,6 +96,16 @@ test('SO_REUSEPORT: all that set it share a port and listen on it', () => {
   expect(bindTo(makeSock(net), 80)).toBe(-EADDRINUSE);
 });
 
+test('SO_REUSEPORT: it is asked of those in each other\'s way only', () => {
+  const { net } = makeHost();
+  const [first, second, third] = [makeSock(net), makeSock(net), makeSock(net)];
+  first.skReuseport = true;
+  third.skReuseport = true;
+  expect(bindTo(first, 80, A)).toBe(0);
+  expect(bindTo(second, 80, B)).toBe(0);
+  expect(bindTo(third, 80, A)).toBe(0);
+});
+
 test('port 0 takes a free port of ip_local_port_range, odd offsets first, never a reserved one', () => {
   const { net } = makeHost();
   expect(sysctlWrite(net, 'net.ipv4.ip_local_port_range', '40000 40009')).toBe(0);

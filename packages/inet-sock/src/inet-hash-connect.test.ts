@@ -46,6 +46,7 @@ test('RFC 6056 §3.3.4: destinations have sequences of their own, and a fresh po
 
 test('a port that bind(2) chose is kept, and must be free for the four-tuple', () => {
   const { net } = makeHost();
+  toy(net).reuse = true;
   const first = makeSock(net);
   first.skReuse = 1;
   expect(bindTo(first, 5000, A)).toBe(0);

@@ -68,8 +68,11 @@ test('connect(2) to AF_UNSPEC resets the connection; the socket may be used agai
   expect(s.sk.skState).toBe(TCP_CLOSE);
   expect(mib(TCP_MIB_CURRESTAB)).toBe(0);
   expect(mib(TCP_MIB_ESTABRESETS)).toBe(1);
+  const last = s.isn;
   const again = sysConnect(s.host.task, s.fd, new SockAddrChannel(1, s.peerPort));
   expect(s.takeBare()[0]).toMatch(/^S 0:0\(0\) <mss 1472/);
+  // The new numbers are beyond all that the old window allowed.
+  expect((s.isn - last) | 0).toBe(11 + 65535 + 2);
   s.give('S. 0 ack 1 win 65535 <mss 1000>');
   expect(await again).toBe(0);
   expect(sysWrite(s.host.task, s.fd, new Uint8Array(3))).toBe(3);
