@@ -92,3 +92,9 @@ test('a link that points up is unknown alone, and typed where its owner is insta
   expect(errorsOf('skbuff', alone)).toEqual([expect.stringContaining("Type 'unknown' is not assignable")]);
   expect(errorsOf('netdev', `import '@stack/netdev';\n${alone}`)).toEqual([]);
 });
+
+test.skipIf(process.platform !== 'linux')('nic-tap without koffi says what to install', async () => {
+  const text = "import { openTap } from '@stack/nic-tap'; try { openTap({}); } catch (error) { console.log(error.message); }";
+  const printed = await command(join(scratch, 'nic-tap'), process.execPath, '--no-warnings', '--input-type=module', '--eval', text);
+  expect(printed).toContain('npm install koffi');
+});
