@@ -64,13 +64,14 @@ beforeEach(() => {
   };
 });
 
-/** Polls a source that has these packets, `flow` or `flow!` (the end of one). Returns what napiGroReceive said. */
+/** Polls a source that has these packets, `flow`, `flow!` (the end of one), or `flow*` (merged by the device already). Returns what napiGroReceive said. */
 function poll(...packets: string[]): number[] {
   const said: number[] = [];
   napi.poll = () => {
     for (const packet of packets) {
       const skb = makeFrame(dev, parseInt(packet), 46, [2, 0, 0, 0, 0, 1]);
       skb.buf[skb.data + 15] = packet.endsWith('!') ? 1 : 0;
+      if (packet.endsWith('*')) Object.assign(skb.shinfo, { gsoSize: 20, gsoSegs: 2 });
       skb.protocol = ethTypeTrans(skb, dev);
       said.push(napiGroReceive(napi, skb));
     }
@@ -95,6 +96,14 @@ describe('generic receive offload', () => {
   test('what must not be held goes up at once, before what is held of other flows', () => {
     expect(poll('1', '0', '1')).toEqual([GRO_HELD, GRO_NORMAL, GRO_MERGED]);
     expect(up).toEqual(['0x1', '1x2']);
+  });
+
+  test('what the device has merged already does not overtake what is held before it', () => {
+    expect(poll('1', '1', '1*', '1')).toEqual([GRO_HELD, GRO_MERGED, GRO_NORMAL, GRO_HELD]);
+    expect(up).toEqual(['1x2', '1x2', '1x1']);
+    up = [];
+    poll('1', '1*', '1');
+    expect(up).toEqual(['1x1', '1x2', '1x1']);
   });
 
   test('a packet that ends goes up with its last segment', () => {

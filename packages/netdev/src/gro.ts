@@ -27,7 +27,10 @@ const MAX_GRO_SKBS = 8;
 /** Takes over a received packet, `data` at the network header. Returns GRO_*. */
 export function napiGroReceive(napi: NapiStruct, skb: SkBuff): number {
   const dev = napi.dev;
-  if ((dev.features & NETIF_F_GRO) !== 0 && skb.dataLen === 0 && skb.shinfo.gsoSize === 0) {
+  if (skb.dataLen !== 0 || skb.shinfo.gsoSize !== 0) {
+    // As large as it gets: it may continue what is held, and must not overtake it.
+    if (napi.groList.qlen !== 0) groFlushAll(napi);
+  } else if ((dev.features & NETIF_F_GRO) !== 0) {
     const offload = findOffload(dev.net.netdev, skb.protocol);
     if (offload !== null && offload.groReceive !== null) return devGroReceive(napi, offload, skb);
   }
