@@ -45,16 +45,27 @@ async function receiveAll(task: Task, fd: number, total: number): Promise<void> 
   }
 }
 
-/** Reads exactly one ping into `buffer`. */
-async function readPing(task: Task, fd: number, buffer: Uint8Array): Promise<boolean> {
-  for (let got = 0; got < PING_SIZE;) {
-    const result = sysRead(task, fd, got === 0 ? buffer : buffer.subarray(got));
-    const count = sysCall(typeof result === 'number' ? result : await result, 'read');
+/** Reads one ping into `buffer`: false at the end of the stream. */
+function readPing(task: Task, fd: number, buffer: Uint8Array): boolean | Promise<boolean> {
+  const result = sysRead(task, fd, buffer);
+  return typeof result === 'number' && result === PING_SIZE ? pingArrived(buffer) : readRest(task, fd, buffer, result);
+}
+
+function pingArrived(buffer: Uint8Array): boolean {
+  verify(buffer, 0);
+  return true;
+}
+
+/** The ping has not come at once: `first` is what the first read gave. */
+async function readRest(task: Task, fd: number, buffer: Uint8Array, first: number | Promise<number>): Promise<boolean> {
+  let got = sysCall(await first, 'read');
+  if (got === 0) return false;
+  while (got < PING_SIZE) {
+    const count = sysCall(await sysRead(task, fd, buffer.subarray(got)), 'read');
     if (count === 0) return false;
     got += count;
   }
-  verify(buffer, 0);
-  return true;
+  return pingArrived(buffer);
 }
 
 async function echoPings(task: Task, fd: number): Promise<void> {
