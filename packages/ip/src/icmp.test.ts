@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SKB_DROP_REASON_ICMP_CSUM, SKB_DROP_REASON_INVALID_PROTO, sleep, snmpSnapshot } from '@stack/kernel';
+import { SKB_DROP_REASON_ICMP_CSUM, SKB_DROP_REASON_INVALID_PROTO, sleep, snmpSnapshot, sysctlWrite } from '@stack/kernel';
 import { inAton } from '@stack/inet-sock';
 import { dstRelease } from '@stack/skbuff';
 import { icmpErrCode, icmpErrType } from './icmp.ts';
@@ -121,8 +121,19 @@ describe('RFC 1122 §3.2.2: no error is sent', () => {
   };
   const quoted = (): Uint8Array => ipFrame(pair.ethB, { saddr: '10.0.0.2', daddr: '10.0.0.1', payload: data(8) }).slice(14);
 
-  test('about an error', async () => {
-    receive(pair.ethB, ipFrame(pair.ethB, { saddr: '10.0.0.1', daddr: '10.1.0.9', protocol: 1, payload: message(3, 1, 0, quoted()) }));
+  test('about an error; about an echo request there is', async () => {
+    sysctlWrite(pair.b, 'net.ipv4.ip_forward', 1);
+    const to = (icmp: Uint8Array): void => receive(pair.ethB, ipFrame(pair.ethB, { saddr: '10.0.0.1', daddr: '9.9.9.9', protocol: 1, payload: icmp }));
+    to(message(3, 1, 0, quoted()));
+    to(message(11, 0, 0, quoted()));
+    await never();
+    to(echoRequest(data(4)));
+    await sleep(pair.world, 1);
+    expect(answers().map((m) => m.type)).toEqual([3]);
+  });
+  test('about a fragment that is not the first', async () => {
+    sysctlWrite(pair.b, 'net.ipv4.ip_forward', 1);
+    receive(pair.ethB, ipFrame(pair.ethB, { saddr: '10.0.0.1', daddr: '9.9.9.9', fragOff: 5, payload: data(8) }));
     await never();
   });
   test('about a packet to a broadcast or a group', async () => {
