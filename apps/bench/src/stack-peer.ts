@@ -45,34 +45,42 @@ async function receiveAll(task: Task, fd: number, total: number): Promise<void> 
   }
 }
 
-/** Reads one ping into `buffer`: false at the end of the stream. */
-function readPing(task: Task, fd: number, buffer: Uint8Array): boolean | Promise<boolean> {
-  const result = sysRead(task, fd, buffer);
-  return typeof result === 'number' && result === PING_SIZE ? pingArrived(buffer) : readRest(task, fd, buffer, result);
-}
-
-function pingArrived(buffer: Uint8Array): boolean {
+/** Reads and verifies what is missing of a ping of which `got` octets have come. False at the end of the stream. */
+async function readRest(task: Task, fd: number, buffer: Uint8Array, got: number): Promise<boolean> {
+  if (got === 0) return false;
+  for (let at = got; at < PING_SIZE;) {
+    const count = sysCall(await sysRead(task, fd, buffer.subarray(at)), 'read');
+    if (count === 0) return false;
+    at += count;
+  }
   verify(buffer, 0);
   return true;
 }
 
-/** The ping has not come at once: `first` is what the first read gave. */
-async function readRest(task: Task, fd: number, buffer: Uint8Array, first: number | Promise<number>): Promise<boolean> {
-  let got = sysCall(await first, 'read');
-  if (got === 0) return false;
-  while (got < PING_SIZE) {
-    const count = sysCall(await sysRead(task, fd, buffer.subarray(got)), 'read');
-    if (count === 0) return false;
-    got += count;
-  }
-  return pingArrived(buffer);
-}
-
+/** Sends every ping back until the stream ends. As a rule one read is one ping; a promise is made only where one waits. */
 async function echoPings(task: Task, fd: number): Promise<void> {
   const buffer = new Uint8Array(PING_SIZE);
-  while (await readPing(task, fd, buffer)) {
-    const result = sysWrite(task, fd, buffer);
-    sysCall(typeof result === 'number' ? result : await result, 'write');
+  for (;;) {
+    const read = sysRead(task, fd, buffer);
+    const got = sysCall(typeof read === 'number' ? read : await read, 'read');
+    if (got === PING_SIZE) verify(buffer, 0);
+    else if (!(await readRest(task, fd, buffer, got))) break;
+    const written = sysWrite(task, fd, buffer);
+    sysCall(typeof written === 'number' ? written : await written, 'write');
+  }
+  sysClose(task, fd);
+}
+
+/** Sends `count` pings, each when the one before has come back. */
+async function sendPings(task: Task, fd: number, count: number): Promise<void> {
+  const buffer = block.slice(0, PING_SIZE);
+  for (let i = 0; i < count; i++) {
+    const written = sysWrite(task, fd, buffer);
+    sysCall(typeof written === 'number' ? written : await written, 'write');
+    const read = sysRead(task, fd, buffer);
+    const got = sysCall(typeof read === 'number' ? read : await read, 'read');
+    if (got === PING_SIZE) verify(buffer, 0);
+    else if (!(await readRest(task, fd, buffer, got))) throw new Error(`the stream ended after ${i} of ${count} pings`);
   }
   sysClose(task, fd);
 }
@@ -117,13 +125,7 @@ export function stackPeer(house: House): Peer {
       const opener = new Opener(house);
       const [fd, sfd] = await opener.open();
       const echo = echoPings(server, sfd);
-      const ping = block.slice(0, PING_SIZE);
-      for (let i = 0; i < count; i++) {
-        const result = sysWrite(client, fd, ping);
-        sysCall(typeof result === 'number' ? result : await result, 'write');
-        await readPing(client, fd, ping);
-      }
-      sysClose(client, fd);
+      await sendPings(client, fd, count);
       await echo;
       opener.close();
     },
