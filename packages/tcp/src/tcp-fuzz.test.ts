@@ -1,5 +1,5 @@
 /** Random transfers over a bad channel: every byte arrives, and after every segment the sender's books balance. */
-import { createWorld, destroyNet, openReport, randomBelow, randomChance } from '@stack/kernel';
+import { createWorld, destroyNet, idle, openReport, randomBelow, randomChance } from '@stack/kernel';
 import type { World } from '@stack/kernel';
 import { installSkbuff, leakReport } from '@stack/skbuff';
 import {
@@ -137,9 +137,11 @@ async function transfer(seed: number, loss: number, sack: number, gsoSegs: numbe
   expect(results[3]).toBe(back);
   await Promise.all([sysClose(client.task, fd), sysClose(server.task, sfd)]);
   sysClose(server.task, lfd);
-  for (const host of [server, client]) {
-    exitTask(host.task);
-    destroyNet(host.net);
+  for (const host of [server, client]) exitTask(host.task);
+  await idle(world);
+  for (const { net } of [server, client]) {
+    expect(net.tcp.mem.memoryAllocated).toBe(0);
+    destroyNet(net);
   }
   expect(openReport(world).filter(({ kind }) => kind !== 'hrtimer')).toEqual([]);
   expect(leakReport(world)).toEqual([]);

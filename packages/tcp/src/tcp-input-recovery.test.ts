@@ -286,3 +286,17 @@ test('RFC 3168 §6.1.3: CE is echoed in every ACK until the peer’s CWR; §6.1.
   s.write(2000);
   expect(s.take().map((line) => line.split(' ')[0])).toEqual(['.W', 'P.']);
 });
+
+test('RFC 8985 §6 after a timeout: a retransmission that is lost again is found without another timeout', async () => {
+  s = await scriptServer({ sysctl: { sysctlTcpEarlyRetrans: 0, sysctlTcpFrto: 0 } });
+  s.write(10000);
+  await s.wait(301);
+  expect(s.sk.icskCaState).toBe(TCP_CA_Loss);
+  s.take();
+  s.give('. 1 ack 1001 win 1000');
+  expect(rtx()).toEqual([seg(1), seg(2)]);
+  await s.wait(100);
+  // The first of the two was lost again, the second arrived.
+  s.give('. 1 ack 1001 win 1000 <nop,nop,sack 2001:3001>');
+  expect(rtx()).toContain(seg(1));
+});

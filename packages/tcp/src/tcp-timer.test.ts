@@ -1,6 +1,8 @@
 /** Timers: retries, probes of a closed window, delayed ACKs, keepalive, user timeout. All times in ms. */
 import { ECONNREFUSED, ETIMEDOUT } from '@stack/kernel';
-import { SOL_SOCKET, SOL_TCP, SO_KEEPALIVE, TCP_CLOSE, TCP_ESTABLISHED, sysClose, sysRead, sysSetsockopt } from '@stack/socket';
+import {
+  MSG_OOB, SOL_SOCKET, SOL_TCP, SO_KEEPALIVE, TCP_CLOSE, TCP_ESTABLISHED, sysClose, sysRead, sysSend, sysSetsockopt,
+} from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
 import { TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_USER_TIMEOUT } from './tcp-uapi.ts';
 import { scriptConnecting, scriptServer } from './testing/script.ts';
@@ -144,4 +146,32 @@ test('an orphan’s FIN that is acknowledged rests in FIN_WAIT2 for a minute, th
   await s.wait(61_000);
   s.give('F. 1 ack 2 win 1000');
   expect(s.takeBare()).toEqual(['R 2:2(0)']);
+});
+
+test('RFC 6298 §5.2–5.3: an ACK of new data starts the timer anew; with nothing in flight it is off', async () => {
+  s = await scriptServer({ sysctl: { sysctlTcpEarlyRetrans: 0 } });
+  s.write(2000);
+  const { sk } = s;
+  const start = s.now();
+  await s.wait(250);
+  s.give('. 1 ack 1001 win 1000');
+  s.take();
+  await s.wait(300);
+  // Not 300 ms after the sending, but an RTO after the ACK.
+  expect(s.take()).toEqual([]);
+  await s.wait(2000);
+  const [first = 0] = times(start);
+  expect(first).toBeGreaterThan(600);
+  s.give('. 1 ack 2001 win 1000');
+  expect(sk.icskPending).toBe(0);
+  await s.wait(5000);
+  expect(s.take()).toEqual([]);
+});
+
+test('RFC 9293 §3.8.5: a probe of a closed window carries the urgent pointer too', async () => {
+  s = await scriptServer({ win: 0 });
+  sysSend(s.host.task, s.fd, new Uint8Array(5), MSG_OOB);
+  s.take();
+  await s.wait(350);
+  expect(s.takeBare()).toEqual(['.U 1:1(0) ack 1 urg 5', '.U 0:0(0) ack 1 urg 6']);
 });
