@@ -9,7 +9,7 @@ import {
   type Task,
 } from '@stack/socket';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { describeReal, eventually, nsRun, nsText } from '../support/netns.ts';
+import { describeReal, eventually, nsIpJson, nsRun, nsText } from '../support/netns.ts';
 import { OURS, PEER, realHost, type RealHost } from '../support/real-host.ts';
 
 const MIB = 1 << 20;
@@ -83,6 +83,13 @@ describeReal.each([
     console.log(`${mib} MiB ${direction}, ${name}: ${rate} MB/s in ${seconds.toFixed(1)} s, ${((user + system) / 1e6).toFixed(1)} s of CPU, ${retransmitted} segments again`);
   }
 
+  /** A TAP keeps the order: only what Linux has dropped for want of room may come late. */
+  function expectInOrder(): void {
+    const late = real.host.show.counters()['TcpExtTCPOFOQueue'];
+    const [link] = nsIpJson(real.ns, '-s', 'link', 'show', 'dev', real.dev.name) as unknown as { stats64: { tx: { dropped: number } } }[];
+    if (link?.stats64.tx.dropped === 0) expect(late, 'segments out of order').toBe(0);
+  }
+
   test(`${mib} MiB from Linux to us`, async () => {
     const task = start('from Linux');
     const listener = tcpSocket(task);
@@ -94,6 +101,7 @@ describeReal.each([
     const fd = sysCall(await sysAccept(task, listener, null, 0), 'accept');
     expect(await receive(task, fd)).toBe(sum);
     report('from Linux', started, cpu);
+    expectInOrder();
     sysClose(task, fd);
     await sending;
   });

@@ -98,5 +98,11 @@ export function ss(ns: Netns): SsRow[] {
  */
 export function ipAddress(ns: Netns, tapEnd: Netns): Record<string, unknown>[] {
   const { operstate } = nsIpJson(tapEnd, 'address')[1] ?? {};
-  return nsIpJson(ns, 'address').map(({ link_index, link_netnsid, ...row }) => (link_index === undefined ? row : { ...row, operstate }));
+  return nsIpJson(ns, 'address').map((row) => {
+    if (!('link_index' in row)) return row;
+    const ours: Record<string, unknown> = { ...row, operstate };
+    delete ours['link_index'];
+    delete ours['link_netnsid'];
+    return ours;
+  });
 }
