@@ -9,7 +9,8 @@ import { AF_INET } from '@stack/socket';
 import { noProto } from './test-sock.ts';
 import { ipAddrAdd, ipAddrDel } from './ip-addr.ts';
 import { ipRouteAdd } from './ip-route.ts';
-import { Flowi4, flowi4InitOutput } from './flow.ts';
+import { Flowi4, RT_SCOPE_HOST, RT_SCOPE_LINK, flowi4InitOutput } from './flow.ts';
+import { inetSelectAddr } from './ifaddr.ts';
 import { ipBuildAndSendPkt, ipQueueXmit, ipSendUnicastReply, skDstCheck } from './ip-output.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
 import { rtCacheFlush } from './rt-cache.ts';
@@ -271,6 +272,18 @@ describe('RFC 1122 §3.3.4.3: choosing source and device', () => {
     expect(from('8.8.8.8')).toBe('10.5.0.1 eth0 10.5.0.254');
     ipRouteAdd(pair.a, { dst: '8.8.0.0/16', gateway: '10.5.0.254', src: '10.0.0.1' });
     expect(from('8.8.8.8')).toBe('10.0.0.1 eth0 10.5.0.254');
+  });
+
+  test('not a secondary one of the subnet, nor one that is valid nearer than the destination is far', () => {
+    ipAddrDel(pair.ethA, '10.0.0.1/24');
+    ipAddrAdd(pair.ethA, '10.6.0.1/16', { scope: RT_SCOPE_HOST });
+    ipAddrAdd(pair.ethA, '10.0.0.3/24');
+    ipAddrAdd(pair.ethA, '10.0.0.4/24');
+    expect(inNtoa(inetSelectAddr(pair.a, pair.ethA, inAton('10.6.0.9'), RT_SCOPE_LINK))).toBe('10.0.0.3');
+    expect(inNtoa(inetSelectAddr(pair.a, pair.ethA, inAton('10.6.0.9'), RT_SCOPE_HOST))).toBe('10.6.0.1');
+    ipAddrAdd(pair.ethA, '10.0.9.4/25');
+    ipAddrAdd(pair.ethA, '10.0.9.5/25');
+    expect(from('10.0.9.9')).toBe('10.0.9.4 eth0 10.0.9.9');
   });
 
   test('to ourselves: by the loopback device, from the address itself', () => {
