@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AllPairsOptions, AllPairsResult } from './portable/all-pairs.ts';
-import { bundle, callEntry } from './support/bundle.ts';
+import { bundle, portableEntry } from './support/bundle.ts';
 import { runOn } from './support/spawn.ts';
 import { root } from './support/workspace.ts';
 
@@ -12,13 +12,14 @@ const HOSTS = 100;
 /** On a busy machine; on an idle one about twenty seconds. */
 const LIMIT = { timeout: 240_000 };
 
-async function run(name: string, options: Omit<AllPairsOptions, 'seed' | 'hosts'>): Promise<AllPairsResult> {
-  const source = callEntry('all-pairs.ts', 'allPairs', { seed: SEED, hosts: HOSTS, ...options });
-  return await runOn('node', await bundle(source, join(root, '.cache', 'hundred-hosts', name))) as AllPairsResult;
+const entry = await bundle(portableEntry('all-pairs.ts', 'allPairs'), join(root, '.cache', 'hundred-hosts'));
+
+async function run(options: Omit<AllPairsOptions, 'seed' | 'hosts'>): Promise<AllPairsResult> {
+  return await runOn('node', entry, { seed: SEED, hosts: HOSTS, ...options }) as AllPairsResult;
 }
 
 test.concurrent('all pairs of a hundred hosts echo, and leave nothing open', LIMIT, async () => {
-  const { echoed, failed, panics, forwarded } = await run('all', {});
+  const { echoed, failed, panics, forwarded } = await run({});
   expect(failed, `seed ${SEED}`).toEqual([]);
   expect(panics).toEqual([]);
   expect(echoed).toBe(HOSTS * (HOSTS - 1));
@@ -31,7 +32,7 @@ test.concurrent('a host that panics leaves the 99 others running, and its report
   const sick = 37;
   const reach = 20;
   const cable = { bandwidth: 1e9, delay: 0.05 };
-  const { echoed, failed, panics, time } = await run('panic', { reach, cable, panic: { host: sick, packets: 150 } });
+  const { echoed, failed, panics, time } = await run({ reach, cable, panic: { host: sick, packets: 150 } });
   expect(panics.map(({ host, error, context }) => `${host}: ${error} (${context})`)).toEqual([
     `h${sick}: a hook panics on purpose (softirq NET_RX)`,
   ]);

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TransferOptions, TransferResult } from './portable/transfer.ts';
-import { bundle, callEntry } from './support/bundle.ts';
+import { bundle, portableEntry } from './support/bundle.ts';
 import { runOn } from './support/spawn.ts';
 import { root } from './support/workspace.ts';
 
@@ -38,6 +38,7 @@ const cases: readonly Case[] = [
   { loss: 0.3, mib: 1, sysctl: PATIENT },
 ];
 
+const entry = await bundle(portableEntry('transfer.ts', 'transfer'), join(root, '.cache', 'loss'));
 const results = new Map<Case, Promise<TransferResult>>();
 
 /** The case's result; it runs once. */
@@ -49,8 +50,7 @@ function resultOf(row: Case): Promise<TransferResult> {
 
 async function run({ loss, mib, sysctl }: Case): Promise<TransferResult> {
   const options: TransferOptions = { seed: SEED, octets: mib * MIB, impairments: { ...LINK, loss }, sysctl };
-  const entry = await bundle(callEntry('transfer.ts', 'transfer', options), join(root, '.cache', 'loss', String(loss)));
-  return await runOn('node', entry) as TransferResult;
+  return await runOn('node', entry, options) as TransferResult;
 }
 
 /** Octets per second that a TCP is expected to reach: RFC 5348 §3.1, with the chance that a data frame is lost or broken. */

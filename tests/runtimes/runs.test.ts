@@ -3,11 +3,11 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runs } from '../portable/runs.ts';
-import { bundle, runsEntry } from '../support/bundle.ts';
+import { bundle, portableEntry } from '../support/bundle.ts';
 import { root } from '../support/workspace.ts';
 import { runOn, type Runtime } from '../support/spawn.ts';
 
-const entry = await bundle(runsEntry(), join(root, '.cache', 'runtimes', 'runs'));
+const entry = await bundle(portableEntry('runs.ts', 'runs'), join(root, '.cache', 'runtimes', 'runs'));
 const here = await runs();
 
 test('the traces are those kept in git', () => {

@@ -19,14 +19,9 @@ export function testEntry(files: readonly string[]): string {
   return `import { runFiles } from ${JSON.stringify(join(root, 'tests/portable/run.ts'))};\nexport default () => runFiles({\n${lines.join('\n')}\n});\n`;
 }
 
-/** An entry whose default export is the runs that are compared. */
-export function runsEntry(): string {
-  return `export { runs as default } from ${JSON.stringify(join(root, 'tests/portable/runs.ts'))};\n`;
-}
-
-/** An entry whose default export calls `fn` of tests/portable/`file` with `argument`. */
-export function callEntry(file: string, fn: string, argument: unknown): string {
-  return `import { ${fn} } from ${JSON.stringify(join(root, 'tests/portable', file))};\nexport default () => ${fn}(${JSON.stringify(argument)});\n`;
+/** An entry whose default export is function `fn` of tests/portable/`file`. */
+export function portableEntry(file: string, fn: string): string {
+  return `export { ${fn} as default } from ${JSON.stringify(join(root, 'tests/portable', file))};\n`;
 }
 
 /** Bundles `source`, an ES module, into `folder`/entry.js and its chunks; `plugins` may change what is read. */

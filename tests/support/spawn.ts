@@ -25,12 +25,14 @@ const commands = {
 /** What can run a bundle; `node` is the Node that runs the tests. */
 export type Runtime = keyof typeof commands;
 
-/** Runs a bundle's default export on `runtime` and gives what it resolves to. */
-export async function runOn(runtime: Runtime, entry: string): Promise<unknown> {
+let programs = 0;
+
+/** Calls a bundle's default export, with `argument`, on `runtime` and gives what it resolves to. Both are plain data. */
+export async function runOn(runtime: Runtime, entry: string, argument?: unknown): Promise<unknown> {
   const [file, ...args] = commands[runtime];
-  const main = join(dirname(entry), 'main.js');
+  const main = join(dirname(entry), `main${programs++}.js`);
   mkdirSync(dirname(main), { recursive: true });
-  writeFileSync(main, `import run from './entry.js';\nconsole.log(${JSON.stringify(MARK)} + JSON.stringify(await run()));\n`);
+  writeFileSync(main, `import run from './entry.js';\nconsole.log(${JSON.stringify(MARK)} + JSON.stringify(await run(${JSON.stringify(argument) ?? ''})));\n`);
   const stdout = await output(file, [...args, main], dirname(entry));
   const line = stdout.split('\n').find((text) => text.startsWith(MARK));
   if (line === undefined) throw new Error(`${runtime} printed no result:\n${stdout}`);
