@@ -4,9 +4,13 @@
 //   tcp-echo PORT          answers every octet; prints "ready"
 //   tcp-clients HOST PORT N      opens N connections, prints "open", sends a line on each when one comes in on stdin, prints how
 //                          many came back whole, ends
+//   http PORT              answers every request with 1,000,000 times x; prints "ready"
 //   tcp-resetter HOST PORT connects, resets the connection, prints "reset"
 //   tcp-witness PORT       prints "ready", and how the first connection ends: a code, or "end"
+//   keeper TCPPORT UDPPORT listens on both, accepts without reading, prints "ready", then the count of connections; ends the one whose
+//                          number comes in on stdin
 import dgram from 'node:dgram';
+import http from 'node:http';
 import net from 'node:net';
 
 const [role, ...args] = process.argv.slice(2);
@@ -80,6 +84,17 @@ function tcpWitness(port) {
   server.listen(port, () => say('ready'));
 }
 
+/** @param {number} tcp @param {number} udp */
+function keeper(tcp, udp) {
+  /** @type {net.Socket[]} */
+  const kept = [];
+  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    say(String(kept.push(socket)));
+  });
+  process.stdin.on('data', (line) => kept[Number(String(line)) - 1]?.end());
+  dgram.createSocket('udp4').bind(udp, () => server.listen(tcp, '0.0.0.0', 5, () => say('ready')));
+}
+
 const [first = '', second = '', ...rest] = args;
 if (role === 'udp-echo') udpEcho(Number(first));
 else if (role === 'udp-client') udpClient(first, Number(second), rest.map(Number));
@@ -87,4 +102,6 @@ else if (role === 'tcp-echo') tcpEcho(Number(first));
 else if (role === 'tcp-clients') await tcpClients(first, Number(second), Number(rest[0]));
 else if (role === 'tcp-resetter') tcpResetter(first, Number(second));
 else if (role === 'tcp-witness') tcpWitness(Number(first));
+else if (role === 'http') http.createServer((_request, answer) => answer.end('x'.repeat(1_000_000))).listen(Number(first), () => say('ready'));
+else if (role === 'keeper') keeper(Number(first), Number(second));
 else throw new Error(`no such role: ${role}`);
