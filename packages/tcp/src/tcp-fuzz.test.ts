@@ -2,6 +2,7 @@
 import { createWorld, destroyNet, idle, openReport, randomBelow, randomChance } from '@stack/kernel';
 import type { World } from '@stack/kernel';
 import { installSkbuff, leakReport } from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
 import {
   SOCK_STREAM, exitTask, sysAccept, sysBind, sysClose, sysConnect, sysListen, sysRead, sysShutdown, sysSocket, sysWrite,
 } from '@stack/socket';
@@ -26,6 +27,7 @@ function checkBooks(sk: TcpSock): void {
   let lost = 0;
   let retrans = 0;
   let seq = sk.sndUna;
+  let aboveSack: SkBuff | null = null;
   for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) {
     const pcount = tcpSkbPcount(skb);
     const marks = tcbSacked(skb);
@@ -33,12 +35,16 @@ function checkBooks(sk: TcpSock): void {
     if ((marks & TCPCB_SACKED_ACKED) !== 0) sacked += pcount;
     if ((marks & TCPCB_LOST) !== 0) lost += pcount;
     if ((marks & TCPCB_SACKED_RETRANS) !== 0) retrans += pcount;
-    if ((marks & TCPCB_SACKED_ACKED) !== 0) expect(marks & TCPCB_LOST).toBe(0);
+    if ((marks & TCPCB_SACKED_ACKED) !== 0) {
+      expect(marks & TCPCB_LOST).toBe(0);
+      aboveSack = skb.next;
+    }
     if (((tcbSeq(skb) - seq) | 0) > 0) throw new Error(`a gap before ${tcbSeq(skb)}`);
     seq = tcbEndSeq(skb);
   }
   expect(sk.packetsOut).toBe(packets);
   if (sk.rxOpt.sackOk !== 0) expect(sk.sackedOut).toBe(sacked);
+  if (sacked !== 0) expect(sk.highestSack).toBe(aboveSack);
   expect(sk.lostOut).toBe(lost);
   expect(sk.retransOut).toBe(retrans);
   expect(tcpPacketsInFlight(sk)).toBeGreaterThanOrEqual(0);

@@ -1,5 +1,5 @@
 /** Segment text: order, overlap, holes, windows. */
-import { MSG_DONTWAIT, sysRead, sysRecv } from '@stack/socket';
+import { MSG_DONTWAIT, SOL_SOCKET, SO_RCVBUF, sysRead, sysRecv, sysSetsockopt } from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
 import { scriptServer } from './testing/script.ts';
 import type { Script } from './testing/script.ts';
@@ -119,4 +119,17 @@ test('dynamic right-sizing: a fast reader’s buffer grows with the flow', async
     await s.wait(100);
   }
   expect(s.sk.skRcvbuf).toBeGreaterThan(before);
+});
+
+test('SO_RCVBUF holds against a peer that ignores windows: what is too much is dropped, out of order first', async () => {
+  s = await scriptServer();
+  sysSetsockopt(s.host.task, s.fd, SOL_SOCKET, SO_RCVBUF, 10000);
+  const limit = s.sk.skRcvbuf + 3000;
+  for (let i = 59; i > 0; i--) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
+  expect(s.sk.skRmemAlloc).toBeLessThan(limit);
+  for (let i = 0; i < 60; i++) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
+  expect(s.sk.skRmemAlloc).toBeLessThan(limit);
+  expect(s.sk.skReceiveQueue.next).not.toBeNull();
+  const { values, names } = s.host.net.tcp.linuxMib;
+  expect(values[names.indexOf('OfoPruned')]).toBeGreaterThan(0);
 });

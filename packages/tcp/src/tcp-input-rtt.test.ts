@@ -67,3 +67,16 @@ test('the least RTT of a window of time: a better one at once, the second best w
   tcpUpdateRttMin(sk, 70_000, 0);
   expect(tcpMinRtt(sk)).toBe(60_000);
 });
+
+test('RFC 7323 §4.1: where Karn’s rule forbids it, the echoed timestamp measures: 1 ms at least', async () => {
+  s = await scriptServer({ syn: 'mss 1000,sackOK,TS val 1000 ecr 0,nop,wscale 7', sysctl: { sysctlTcpEarlyRetrans: 0 } });
+  s.write(900);
+  await s.wait(301);
+  const sent = s.now() - 1;
+  expect(s.sk.totalRetrans).toBe(1);
+  await s.wait(49);
+  s.sk.srttUs = 0;
+  s.give(`. 1 ack 901 win 1000 <nop,nop,TS val 1350 ecr ${Math.floor(sent)}>`);
+  expect(s.sk.srttUs).toBe(8 * 50_000);
+  expect(s.sk.icskBackoff).toBe(0);
+});
