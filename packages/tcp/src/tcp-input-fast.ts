@@ -4,8 +4,6 @@
  * predFlags is word 3 of the header that is expected: length, ACK, and the window that the peer offered last; 0 sends
  * every segment down the slow path.
  */
-import type { SkBuff } from '@stack/skbuff';
-import { thHdrLen } from './tcp-hdr.ts';
 import { TCPHDR_ACK } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -27,12 +25,4 @@ export function tcpFastPathCheck(sk: TcpSock): void {
   if (sk.outOfOrderQueue.next === null && sk.rcvWnd !== 0 && sk.skRmemAlloc < sk.skRcvbuf && sk.urgData === 0) {
     tcpFastPathOn(sk);
   }
-}
-
-/** Counts a segment that came for the connection; merged ones count for each. */
-export function tcpSegsIn(sk: TcpSock, skb: SkBuff): void {
-  const gsoSegs = skb.shinfo.gsoSegs;
-  const segs = gsoSegs > 1 ? gsoSegs : 1;
-  sk.segsIn = (sk.segsIn + segs) | 0;
-  if (skb.len > thHdrLen(skb)) sk.dataSegsIn = (sk.dataSegsIn + segs) | 0;
 }

@@ -28,8 +28,6 @@ export const TCPCB_RETRANS = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS | TCPCB_R
 const TX_IN_FLIGHT_MASK = 0xfffff;
 const TX_APP_LIMITED = 1 << 20;
 const CB_EOR = 1 << 21;
-const CB_TXSTAMP_ACK = 1 << 22;
-const CB_HAS_RXTSTAMP = 1 << 23;
 
 /** First sequence number. */
 export function tcbSeq(skb: SkBuff): number {
@@ -78,9 +76,6 @@ export function tcpSkbPcount(skb: SkBuff): number {
 export function tcpSkbPcountSet(skb: SkBuff, segs: number): void {
   skb.cb5 = segs;
 }
-export function tcpSkbPcountAdd(skb: SkBuff, segs: number): void {
-  skb.cb5 += segs;
-}
 export function tcpSkbMss(skb: SkBuff): number {
   return skb.cb6;
 }
@@ -104,10 +99,6 @@ export function tcbSetTcpTwIsn(skb: SkBuff, isn: number): void {
   skb.cb5 = isn | 0;
 }
 
-/** Segments in flight when this one was sent. */
-export function tcbTxInFlight(skb: SkBuff): number {
-  return skb.cb7 & TX_IN_FLIGHT_MASK;
-}
 export function tcbSetTxInFlight(skb: SkBuff, segs: number): void {
   skb.cb7 = (skb.cb7 & ~TX_IN_FLIGHT_MASK) | (segs > TX_IN_FLIGHT_MASK ? TX_IN_FLIGHT_MASK : segs);
 }
@@ -126,22 +117,6 @@ export function tcbEor(skb: SkBuff): boolean {
 }
 export function tcbSetEor(skb: SkBuff, on: boolean): void {
   skb.cb7 = on ? skb.cb7 | CB_EOR : skb.cb7 & ~CB_EOR;
-}
-
-/** A timestamp is wanted when this is acknowledged (SO_TIMESTAMPING). */
-export function tcbTxstampAck(skb: SkBuff): boolean {
-  return (skb.cb7 & CB_TXSTAMP_ACK) !== 0;
-}
-export function tcbSetTxstampAck(skb: SkBuff, on: boolean): void {
-  skb.cb7 = on ? skb.cb7 | CB_TXSTAMP_ACK : skb.cb7 & ~CB_TXSTAMP_ACK;
-}
-
-/** Up: skb.tstamp is the time of arrival. */
-export function tcbHasRxtstamp(skb: SkBuff): boolean {
-  return (skb.cb7 & CB_HAS_RXTSTAMP) !== 0;
-}
-export function tcbSetHasRxtstamp(skb: SkBuff, on: boolean): void {
-  skb.cb7 = on ? skb.cb7 | CB_HAS_RXTSTAMP : skb.cb7 & ~CB_HAS_RXTSTAMP;
 }
 
 /** The flow's delivered count, its time, and the first send's time when this one was sent (rate sampling). */
