@@ -12,7 +12,9 @@ const EXPERT_ERROR = 0x800000;
 
 /** What is wrong with a frame: malformed, a checksum that does not fit (0 is bad), an expert's error. */
 const WRONG = ['_ws.malformed', 'ip.checksum.status == 0', 'icmp.checksum.status == 0'].join(' || ');
-const WRONG_WITHIN = ['tcp.checksum.status == 0', 'udp.checksum.status == 0', `_ws.expert.severity == ${EXPERT_ERROR}`].join(' || ');
+/** Linux's skb_checksum_help writes 0xffff for 0, whatever the protocol: the same number to who adds it up. */
+const TCP_CHECKSUM_WRONG = 'tcp.checksum.status == 0 && !(tcp.checksum == 0xffff && tcp.checksum_calculated == 0)';
+const WRONG_WITHIN = [`(${TCP_CHECKSUM_WRONG})`, 'udp.checksum.status == 0', `_ws.expert.severity == ${EXPERT_ERROR}`].join(' || ');
 
 function tshark(file: string, ...args: string[]): string {
   return execFileSync('tshark', ['-n', '-r', file, ...CHECKS, ...PAYLOAD_IS_DATA, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 });
