@@ -3,7 +3,7 @@
  * free of it, and what the peer was last offered; and the times of keepalive and FIN_WAIT2.
  */
 import { INET_FLAGS_DEFER_CONNECT } from '@stack/inet-sock';
-import { SOCK_RCVBUF_LOCK, skUnderMemoryPressure } from '@stack/socket';
+import { skUnderMemoryPressure } from '@stack/socket';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** scalingRatio counts 2⁻⁸ths. */
@@ -50,11 +50,6 @@ export function tcpEpollinReady(sk: TcpSock, target: number): boolean {
   const avail = (sk.rcvNxt - sk.copiedSeq) | 0;
   if (avail <= 0) return false;
   return avail >= target || tcpRmemPressure(sk) || tcpReceiveWindow(sk) <= sk.icskAckRcvMss;
-}
-
-/** Whether autotuning may change the receive buffer. */
-export function tcpRcvbufUnlocked(sk: TcpSock): boolean {
-  return (sk.skUserlocks & SOCK_RCVBUF_LOCK) === 0;
 }
 
 /** The connect of Fast Open that waits for the first write. */
