@@ -66,7 +66,7 @@ async function measure(stack: Peer, node: Peer): Promise<Report> {
 
 async function gapsWith(count: number): ReturnType<typeof gapsDuring> {
   const house = buildHouse(count);
-  const gaps = await gapsDuring(() => stackPeer(house).bulk(4 * BULK));
+  const gaps = await gapsDuring(() => stackPeer(house).bulk(16 * BULK));
   await house.close();
   return gaps;
 }

@@ -20,12 +20,10 @@ import { inetTwskDeschedulePut } from './inet-timewait.ts';
 /** Counters of RFC 6056 §3.3.4; the table is larger than its example so that a stranger sees little of others' use. */
 const INET_TABLE_PERTURB_SIZE = 4096;
 
-function tablePerturb(hashinfo: InetHashinfo, net: Net): Int32Array {
-  if (hashinfo.tablePerturb !== null) return hashinfo.tablePerturb;
-  const table = new Int32Array(INET_TABLE_PERTURB_SIZE);
-  for (let i = 0; i < table.length; i++) table[i] = randomU32(net.world.random);
-  hashinfo.tablePerturb = table;
-  return table;
+/** The counters. Each starts at random when it is first used: 0 is one that was not. */
+function tablePerturb(hashinfo: InetHashinfo): Int32Array {
+  hashinfo.tablePerturb ??= new Int32Array(INET_TABLE_PERTURB_SIZE);
+  return hashinfo.tablePerturb;
 }
 
 /** The member of ehash with sk's four-tuple, whose hash is `hash`; or null. */
@@ -98,16 +96,17 @@ function connectAnyPort(sk: InetConnectionSock, hashinfo: InetHashinfo): number 
   const low = range & 0xffff;
   const high = range >>> 16;
   const remaining = high - low + 1 > 1 ? (high - low + 1) & ~1 : 1;
-  const perturb = tablePerturb(hashinfo, net);
+  const perturb = tablePerturb(hashinfo);
   const index = portOffset & (INET_TABLE_PERTURB_SIZE - 1);
-  let offset = (((perturb[index] ?? 0) + portOffset) >>> 0) % remaining & ~1;
+  const start = perturb[index] || randomU32(net.world.random);
+  let offset = ((start + portOffset) >>> 0) % remaining & ~1;
   for (let parity = 0; parity < 2; parity++) {
     for (let i = 0; i < remaining; i += 2) {
       const port = low + ((offset + i) % remaining);
       if (inetIsLocalReservedPort(net, port) || !tryPort(sk, hashinfo, port, (hash0 + port) | 0)) continue;
       // A few ports are skipped now and then, so that the sequence tells less about other connections.
       const step = sk.localPortRange !== 0 ? i : Math.max(i, randomBelow(net.world.random, 8) * 2);
-      perturb[index] = ((perturb[index] ?? 0) + step + 2) | 0;
+      perturb[index] = (start + step + 2) | 0;
       return 0;
     }
     offset++;

@@ -30,7 +30,7 @@ export {
 } from './enter.ts';
 export {
   ACTION_CHARGE, BLOCK_SOFTIRQ, HI_SOFTIRQ, HRTIMER_SOFTIRQ, IRQ_POLL_SOFTIRQ, NET_RX_SOFTIRQ, NET_TX_SOFTIRQ,
-  NR_SOFTIRQS, openSoftirq, raiseSoftirq, RCU_SOFTIRQ, SCHED_SOFTIRQ, softirqCharge, softirqSpent, TASKLET_SOFTIRQ,
+  NR_SOFTIRQS, openSoftirq, raiseSoftirq, RCU_SOFTIRQ, SCHED_SOFTIRQ, softirqCharge, softirqShare, softirqSpent, TASKLET_SOFTIRQ,
   TIMER_SOFTIRQ,
 } from './softirq.ts';
 export type { SoftirqAction } from './softirq.ts';

@@ -47,6 +47,11 @@ function makeReport(net: Net, error: Error, context: string): PanicReport {
   return { net, error, context, time: world.now, trace, open: openReport(world, net), counters, errors: [] };
 }
 
+/** Says it on the host's console, where there is one. */
+function printk(text: string): void {
+  (globalThis as { console?: { error(text: string): void } }).console?.error(text);
+}
+
 /** Takes a Net that panicked down, in process context. */
 function panicWork(work: Work): void {
   const report = work.data as PanicReport;
@@ -55,6 +60,7 @@ function panicWork(work: Work): void {
   sweepNet(net, report.errors);
   if (world.onPanic !== null) world.onPanic(report);
   else if (world.debug) worldFault(world, report.error);
+  else printk(formatPanic(report));
 }
 
 /**

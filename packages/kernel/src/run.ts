@@ -3,46 +3,19 @@
  * softirqs it raised; works. `runPending` is called by the outermost `worldLeave`, by `worldTurn` (a turn of the host's event loop)
  * and by `worldAlarm` (the host's timer). advance.ts moves virtual time.
  *
- * A turn has a budget, past which the rest waits for a turn of its own: else user code that loops over promises that resolve at
- * once would keep the event loop from ever turning. Under a real clock the budget is time; under a virtual one it is units of work
- * while user code may be running, and host time while it cannot be, so that it never changes the order of events.
+ * A turn has a budget (budget.ts), past which the rest waits for a turn of its own: else user code that loops over promises that
+ * resolve at once would keep the event loop from ever turning.
  */
 import { advance } from './advance.ts';
+import { budgetDue, lookAtBudget } from './budget.ts';
 import { runEvent } from './event.ts';
 import { NET_GONE, NET_UP } from './net-state.ts';
 import { readClock } from './now.ts';
 import { fault } from './panic.ts';
-import { hasForeground, hasWork, QUIET_TURNS, requestTurn, settle, TURN_NONE } from './settle.ts';
+import { hasForeground, hasWork, QUIET_TURNS, settle, TURN_NONE } from './settle.ts';
 import { softirqNames, takeSoftirqNet } from './softirq.ts';
 import { takeWork } from './work.ts';
 import type { World } from './world.ts';
-
-/** Units of work between two looks at the budget. */
-const LOOK_EVERY = 16;
-/** How long the stack keeps the host's event loop from turning, in ns. */
-const SLICE = 1_500_000;
-/** Virtual time, user code running: units of work until the rest waits for a turn. */
-const TURN_CHARGE = 512;
-
-/** Is it time to stop? Sets world.spent. */
-function lookAtBudget(world: World): void {
-  const units = world.charge;
-  world.charge = 0;
-  if (world.clock.virtual === null) {
-    readClock(world);
-    if (!world.watching) {
-      // Whoever starts to be busy asks for a turn; while turns come, the event loop is not starving.
-      world.watching = true;
-      world.watchSince = world.now;
-      requestTurn(world, false);
-    } else if (world.now - world.watchSince > SLICE) world.spent = true;
-  } else if (world.quietTurns < QUIET_TURNS) {
-    world.turnCharge += units;
-    if (world.turnCharge < TURN_CHARGE) return;
-    world.turnCharge = 0;
-    world.spent = true;
-  } else if (world.clock.loop.now() - world.watchSince > SLICE) world.spent = true;
-}
 
 /** Runs the softirqs that one Net has raised. What they raise anew waits for the Net's next turn. */
 function runSoftirqs(world: World): void {
@@ -86,7 +59,7 @@ export function runPending(world: World): void {
     else if (world.nextEvent <= world.now) runEvent(world);
     else if (world.workFirst !== null) runWork(world);
     else return;
-    if (world.charge >= LOOK_EVERY) lookAtBudget(world);
+    if (budgetDue(world)) lookAtBudget(world);
   }
 }
 

@@ -3,6 +3,7 @@
  * stack; the outermost `worldLeave` does, or a turn of the event loop of its own (run.ts). Each Net has its own bits; Nets with
  * bits set take turns, first raised first.
  */
+import { budgetDue, lookAtClock } from './budget.ts';
 import { NET_UP } from './net-state.ts';
 import type { Net } from './net.ts';
 import { kickOutside } from './settle.ts';
@@ -56,11 +57,19 @@ export function softirqCharge(world: World, units: number): void {
 }
 
 /**
- * Whether the action that is running has done its share (ACTION_CHARGE units) and should raise itself again and return. The same on
- * every run under a virtual clock.
+ * Whether the action that is running should raise itself again and return: it has done its share (ACTION_CHARGE units) or, under a
+ * real clock, the turn's time is over. The same on every run under a virtual clock.
  */
 export function softirqSpent(world: World): boolean {
-  return world.actionCharge >= ACTION_CHARGE;
+  if (world.actionCharge >= ACTION_CHARGE) return true;
+  if (world.clock.virtual !== null) return false;
+  if (budgetDue(world)) lookAtClock(world);
+  return world.spent;
+}
+
+/** How many of `weight` units an action should do before it asks `softirqSpent`: all, or fewer where units are slow (real clock). */
+export function softirqShare(world: World, weight: number): number {
+  return Math.min(weight, 4 * world.lookEvery);
 }
 
 /** Takes the first Net off the list, and its bits. For run.ts. */

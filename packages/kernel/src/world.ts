@@ -2,6 +2,7 @@
  * The World: what all hosts of one simulation, or of one process, share. The clock, the timers, the order of events, the softirq
  * budget, the random numbers. Everything that enters the stack passes through `worldEnter`/`worldLeave` (enter.ts).
  */
+import { LOOK_EVERY } from './budget.ts';
 import type { Clock } from './clock.ts';
 import { HrtimerBase } from './hrtimer.ts';
 import { INITIAL_JIFFIES } from './jiffies.ts';
@@ -59,6 +60,8 @@ export class World {
   // The budget of a turn.
   /** Units of work since the budget was last looked at. */
   charge: number;
+  /** Units of work between two looks at the budget. */
+  lookEvery: number;
   /** Virtual clock: units of work since the budget was renewed. */
   turnCharge: number;
   /** Units of work of the softirq action that is running. */
@@ -114,6 +117,7 @@ export class World {
     this.workFirst = null;
     this.workLast = null;
     this.charge = 0;
+    this.lookEvery = clock.virtual === null ? 1 : LOOK_EVERY;
     this.turnCharge = 0;
     this.actionCharge = 0;
     this.spent = false;

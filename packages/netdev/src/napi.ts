@@ -4,7 +4,7 @@
 // all together for at most sysctl net.core.netdev_budget packets; the driver's poll calls napiCompleteDone() when it has
 // nothing left, and goes to the end of the list otherwise. The chapter's `dev->poll` is `napi.poll`.
 
-import { NET_RX_SOFTIRQ, raiseSoftirq, softirqSpent, type Net } from '@stack/kernel';
+import { NET_RX_SOFTIRQ, raiseSoftirq, softirqShare, softirqSpent, type Net } from '@stack/kernel';
 import { groFlushAll } from './gro.ts';
 import { NAPI_STATE_DISABLE, NAPI_STATE_MISSED, NAPI_STATE_SCHED, NapiStruct, type NetDevice } from './netdevice.ts';
 import type { SoftnetData } from './softnet.ts';
@@ -88,19 +88,19 @@ export function netRxAction(net: Net): void {
       sd.timeSqueeze++;
       break;
     }
-    budget -= napiPoll(sd, sd.pollFirst);
+    budget -= napiPoll(sd, sd.pollFirst, softirqShare(net.world, sd.pollFirst.weight));
   }
   if (sd.pollFirst !== null) raiseSoftirq(net, NET_RX_SOFTIRQ);
 }
 
-function napiPoll(sd: SoftnetData, napi: NapiStruct): number {
+function napiPoll(sd: SoftnetData, napi: NapiStruct, budget: number): number {
   sd.pollFirst = napi.next;
   if (sd.pollFirst === null) sd.pollLast = null;
   napi.next = null;
-  const work = napi.poll(napi, napi.weight);
+  const work = napi.poll(napi, budget);
   napi.polls++;
   napi.packets += work;
-  if (work < napi.weight) return work;
+  if (work < budget) return work;
   if ((napi.state & NAPI_STATE_SCHED) !== 0) {
     groFlushAll(napi);
     pollListAdd(sd, napi);
