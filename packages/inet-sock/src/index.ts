@@ -8,7 +8,7 @@ export { RequestSock, RequestSockQueue } from './request-sock.ts';
 export type { RequestSockOps } from './request-sock.ts';
 export { InetTimewaitSock } from './inet-timewait-sock.ts';
 export { InetHashinfo } from './inet-hashinfo.ts';
-export type { InetTwskOps } from './inet-hashinfo.ts';
+export type { IcskTimerOps, InetTwskOps } from './inet-hashinfo.ts';
 export { NetnsInetSock, installInetSock } from './inet-port-range.ts';
 
 // InetSock: flags
@@ -25,12 +25,11 @@ export {
   ICSK_TIME_LOSS_PROBE, ICSK_TIME_PROBE0, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS,
 } from './inet-connection-sock.ts';
 export {
-  TCP_PINGPONG_THRESH, inetCskAckScheduled, inetCskClearXmitTimer, inetCskClearXmitTimers, inetCskDelackInit,
+  TCP_PINGPONG_THRESH, inetCskAckScheduled, inetCskArmDelack, inetCskArmRetransmit, inetCskClearXmitTimer, inetCskClearXmitTimers, inetCskDelackInit,
   inetCskDeleteKeepaliveTimer, inetCskEnterPingpongMode, inetCskExitPingpongMode, inetCskInPingpongMode,
-  inetCskIncPingpongCnt, inetCskInitXmitTimers, inetCskResetKeepaliveTimer, inetCskResetXmitTimer, inetCskRtoBackoff,
+  inetCskIncPingpongCnt, inetCskResetKeepaliveTimer, inetCskResetXmitTimer, inetCskRtoBackoff,
   inetCskScheduleAck,
 } from './inet-csk-timer.ts';
-export type { IcskTimerFunction } from './inet-csk-timer.ts';
 
 // Listeners: requests, accept queue
 export {

@@ -5,7 +5,6 @@
  * The engine (tcp) never looks at an address: whatever a carrier must give stands in
  * af_specific, one constant object per carrier. IPv4's is ipv4Specific in @stack/tcp/ipv4.
  */
-import { TIMER_DEFERRABLE, timerSetup } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock, SockAddr } from '@stack/socket';
@@ -91,9 +90,6 @@ export interface InetConnectionSockAfOps {
   readonly addrText: (sk: SockCommon, peer: boolean) => string;
 }
 
-/** What a timer does before its engine has set it up. */
-function inetCskNoTimer(_timer: TimerList): void {}
-
 /** A connection-oriented socket. */
 export class InetConnectionSock extends InetSock {
   afSpecific: InetConnectionSockAfOps;
@@ -103,29 +99,24 @@ export class InetConnectionSock extends InetSock {
   /** The other owners of the same bind bucket. */
   bindNext: InetConnectionSock | null;
   bindPrev: InetConnectionSock | null;
-  /** Retransmission, zero-window probe, loss probe: one timer, icskPending says which. */
-  icskRetransmitTimer: TimerList;
-  icskDelackTimer: TimerList;
+  /** Retransmission, zero-window probe, loss probe: one timer, icskPending says which. Timers are made when they are first armed. */
+  icskRetransmitTimer: TimerList | null;
+  icskDelackTimer: TimerList | null;
   /** Keepalive, and FIN_WAIT2 of orphans. */
-  skTimer: TimerList;
+  skTimer: TimerList | null;
   /** When the pending event of icskRetransmitTimer is due (jiffies). */
   icskTimeout: number;
   /** Jiffies. */
   icskRto: number;
-  icskRtoMin: number;
-  icskRtoMax: number;
-  icskDelackMax: number;
   icskPmtuCookie: number;
   /** TcpCongestionOps of the engine, which narrows the type, and what the algorithm keeps. */
   icskCaOps: unknown;
   icskCaPriv: unknown;
   icskCaState: number;
   icskCaInitialized: number;
-  icskCaSetsockopt: number;
   icskRetransmits: number;
   icskPending: number;
   icskBackoff: number;
-  icskSynRetries: number;
   icskProbesOut: number;
   /** When the current series of zero-window probes began (jiffies), 0 for none. */
   icskProbesTstamp: number;
@@ -141,8 +132,6 @@ export class InetConnectionSock extends InetSock {
   icskAckLrcvtime: number;
   icskAckLastSegSize: number;
   icskAckRcvMss: number;
-  /** TCP_USER_TIMEOUT in milliseconds, 0 for none. */
-  icskUserTimeout: number;
   /** Path MTU discovery by probes (RFC 4821); null while net.ipv4.tcp_mtu_probing is 0. */
   icskMtup: IcskMtup | null;
 
@@ -154,24 +143,19 @@ export class InetConnectionSock extends InetSock {
     this.icskBindHash = null;
     this.bindNext = null;
     this.bindPrev = null;
-    this.icskRetransmitTimer = timerSetup(net, inetCskNoTimer, this);
-    this.icskDelackTimer = timerSetup(net, inetCskNoTimer, this);
-    this.skTimer = timerSetup(net, inetCskNoTimer, this, TIMER_DEFERRABLE);
+    this.icskRetransmitTimer = null;
+    this.icskDelackTimer = null;
+    this.skTimer = null;
     this.icskTimeout = 0;
     this.icskRto = 0;
-    this.icskRtoMin = 0;
-    this.icskRtoMax = 0;
-    this.icskDelackMax = 0;
     this.icskPmtuCookie = 0;
     this.icskCaOps = null;
     this.icskCaPriv = null;
     this.icskCaState = 0;
     this.icskCaInitialized = 0;
-    this.icskCaSetsockopt = 0;
     this.icskRetransmits = 0;
     this.icskPending = 0;
     this.icskBackoff = 0;
-    this.icskSynRetries = 0;
     this.icskProbesOut = 0;
     this.icskProbesTstamp = 0;
     this.icskExtHdrLen = 0;
@@ -184,7 +168,6 @@ export class InetConnectionSock extends InetSock {
     this.icskAckLrcvtime = 0;
     this.icskAckLastSegSize = 0;
     this.icskAckRcvMss = 0;
-    this.icskUserTimeout = 0;
     this.icskMtup = null;
   }
 }
@@ -195,6 +178,9 @@ export class IcskMtup {
   searchHigh: number;
   searchLow: number;
   probeSize: number;
+  /** Sequence numbers of the probe. */
+  probeSeqStart: number;
+  probeSeqEnd: number;
   probeTimestamp: number;
 
   constructor() {
@@ -202,6 +188,8 @@ export class IcskMtup {
     this.searchHigh = 0;
     this.searchLow = 0;
     this.probeSize = 0;
+    this.probeSeqStart = 0;
+    this.probeSeqEnd = 0;
     this.probeTimestamp = 0;
   }
 }

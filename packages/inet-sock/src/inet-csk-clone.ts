@@ -31,12 +31,6 @@ export function inetCskCloneLock(sk: InetConnectionSock, req: RequestSock): Inet
   sk.afSpecific.copyKey(req, child);
   child.inetSport = req.inetNum;
   child.skMark = req.irMark;
-  child.icskSynRetries = sk.icskSynRetries;
-  child.icskUserTimeout = sk.icskUserTimeout;
-  child.icskRtoMin = sk.icskRtoMin;
-  child.icskRtoMax = sk.icskRtoMax;
-  child.icskDelackMax = sk.icskDelackMax;
   child.icskCaOps = sk.icskCaOps;
-  child.icskCaSetsockopt = sk.icskCaSetsockopt;
   return child;
 }

@@ -93,7 +93,7 @@ export function inetCskReqskQueueDrop(sk: InetConnectionSock, req: RequestSock):
 
 /** How many SYN-ACKs to a request this listener sends: fewer while old requests fill half of its queue. */
 function maxSynAckRetries(sk: InetConnectionSock, queue: RequestSockQueue, req: RequestSock): number {
-  let max = sk.icskSynRetries !== 0 ? sk.icskSynRetries : req.rskOps.synAckRetries(sk.skNet);
+  let max = req.rskOps.synAckRetries(sk);
   if (queue.qlen * 2 <= Math.max(8, sk.skMaxAckBacklog)) return max;
   let young = queue.young * 2;
   while (max > 2 && queue.qlen >= young) {

@@ -5,34 +5,34 @@
  * Deviation: clearing stops a timer at once. Linux leaves it to fire and find nothing to do, which
  * would hold virtual time and idle() up.
  */
-import { delTimer, modTimer } from '@stack/kernel';
+import { TIMER_DEFERRABLE, delTimer, modTimer, timerSetup } from '@stack/kernel';
 import type { TimerList } from '@stack/kernel';
-import {
-  ICSK_ACK_TIMER, ICSK_TIME_DACK,
-} from './inet-connection-sock.ts';
+import { ICSK_ACK_TIMER, ICSK_TIME_DACK } from './inet-connection-sock.ts';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 
-/** A timer's function; the sock is timer.data. */
-export type IcskTimerFunction = (timer: TimerList) => void;
-
-/** Sets the three timers up; called once when the sock is made. */
-export function inetCskInitXmitTimers(
-  sk: InetConnectionSock, retransmit: IcskTimerFunction, delack: IcskTimerFunction, keepalive: IcskTimerFunction,
-): void {
-  sk.icskRetransmitTimer.function = retransmit;
-  sk.icskDelackTimer.function = delack;
-  sk.skTimer.function = keepalive;
-  sk.icskPending = 0;
-  sk.icskAckPending = 0;
+function stop(timer: TimerList | null): void {
+  if (timer !== null) delTimer(timer);
 }
 
 /** Stops all three. */
 export function inetCskClearXmitTimers(sk: InetConnectionSock): void {
   sk.icskPending = 0;
   sk.icskAckPending = 0;
-  delTimer(sk.icskRetransmitTimer);
-  delTimer(sk.icskDelackTimer);
-  delTimer(sk.skTimer);
+  stop(sk.icskRetransmitTimer);
+  stop(sk.icskDelackTimer);
+  stop(sk.skTimer);
+}
+
+/** Arms the retransmit timer for a tick; icskPending and icskTimeout are the caller's. */
+export function inetCskArmRetransmit(sk: InetConnectionSock, expires: number): void {
+  sk.icskRetransmitTimer ??= timerSetup(sk.skNet, sk.afSpecific.hashinfo(sk.skNet).timerOps.writeTimer, sk);
+  modTimer(sk.icskRetransmitTimer, expires);
+}
+
+/** Arms the delayed-ACK timer for a tick; icskAckPending and icskAckTimeout are the caller's. */
+export function inetCskArmDelack(sk: InetConnectionSock, expires: number): void {
+  sk.icskDelackTimer ??= timerSetup(sk.skNet, sk.afSpecific.hashinfo(sk.skNet).timerOps.delackTimer, sk);
+  modTimer(sk.icskDelackTimer, expires);
 }
 
 /** Stops the timer that `what` (ICSK_TIME_*) uses. */
@@ -40,11 +40,11 @@ export function inetCskClearXmitTimer(sk: InetConnectionSock, what: number): voi
   if (what === ICSK_TIME_DACK) {
     sk.icskAckPending = 0;
     sk.icskAckRetry = 0;
-    delTimer(sk.icskDelackTimer);
+    stop(sk.icskDelackTimer);
     return;
   }
   sk.icskPending = 0;
-  delTimer(sk.icskRetransmitTimer);
+  stop(sk.icskRetransmitTimer);
 }
 
 /** Arms the timer of `what` to fire in `when` jiffies, maxWhen at most. */
@@ -53,22 +53,23 @@ export function inetCskResetXmitTimer(sk: InetConnectionSock, what: number, when
   if (what === ICSK_TIME_DACK) {
     sk.icskAckPending |= ICSK_ACK_TIMER;
     sk.icskAckTimeout = expires;
-    modTimer(sk.icskDelackTimer, expires);
+    inetCskArmDelack(sk, expires);
     return;
   }
   sk.icskPending = what;
   sk.icskTimeout = expires;
-  modTimer(sk.icskRetransmitTimer, expires);
+  inetCskArmRetransmit(sk, expires);
 }
 
 /** Arms the keepalive timer. */
 export function inetCskResetKeepaliveTimer(sk: InetConnectionSock, len: number): void {
+  sk.skTimer ??= timerSetup(sk.skNet, sk.afSpecific.hashinfo(sk.skNet).timerOps.keepaliveTimer, sk, TIMER_DEFERRABLE);
   modTimer(sk.skTimer, (sk.skNet.world.jiffies + len) | 0);
 }
 
 /** Stops the keepalive timer. */
 export function inetCskDeleteKeepaliveTimer(sk: InetConnectionSock): void {
-  delTimer(sk.skTimer);
+  stop(sk.skTimer);
 }
 
 /** The retransmission timeout with backoff, maxWhen at most (jiffies). */

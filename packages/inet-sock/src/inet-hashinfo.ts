@@ -5,6 +5,7 @@
  * Chains are linked through the socks themselves; ehash doubles when it holds more members than
  * chains, so a lookup costs a load of the chain and one or two compares.
  */
+import type { TimerList } from '@stack/kernel';
 import type { InetBindBucket } from './inet-bind-bucket.ts';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 import type { SockCommon } from './inet-sock.ts';
@@ -26,6 +27,13 @@ export interface InetTwskOps {
   readonly twskRecycled: (tw: InetTimewaitSock) => void;
 }
 
+/** What an engine's timers do; the sock is timer.data. One constant table per engine. */
+export interface IcskTimerOps {
+  readonly writeTimer: (timer: TimerList) => void;
+  readonly delackTimer: (timer: TimerList) => void;
+  readonly keepaliveTimer: (timer: TimerList) => void;
+}
+
 /** The tables of one engine. */
 export class InetHashinfo {
   ehash: (SockCommon | null)[];
@@ -45,8 +53,9 @@ export class InetHashinfo {
   /** Key of the hash functions (drawn by inetHashinfoInit). */
   hashSecret: number;
   twskOps: InetTwskOps;
+  timerOps: IcskTimerOps;
 
-  constructor(twskOps: InetTwskOps) {
+  constructor(twskOps: InetTwskOps, timerOps: IcskTimerOps) {
     this.ehash = new Array<SockCommon | null>(EHASH_INITIAL).fill(null);
     this.ehashMask = EHASH_INITIAL - 1;
     this.ehashCount = 0;
@@ -58,5 +67,6 @@ export class InetHashinfo {
     this.tablePerturb = null;
     this.hashSecret = 0;
     this.twskOps = twskOps;
+    this.timerOps = timerOps;
   }
 }

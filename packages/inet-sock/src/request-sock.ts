@@ -25,8 +25,8 @@ export interface RequestSockOps {
   readonly destructor: (req: RequestSock) => void;
   /** The request timed out once more (counting it). */
   readonly synAckTimeout: (req: RequestSock) => void;
-  /** How often a SYN-ACK is sent again where the listener says nothing (net.ipv4.tcp_synack_retries). */
-  readonly synAckRetries: (net: Net) => number;
+  /** How often a listener sends a SYN-ACK again (TCP_SYNCNT, net.ipv4.tcp_synack_retries). */
+  readonly synAckRetries: (sk: InetConnectionSock) => number;
 }
 
 /** A connection request on a listener. */

@@ -13,6 +13,7 @@ import { TCP_MIB_MAXCONN, TCP_MIB_RTOALGORITHM, TCP_MIB_RTOMAX, TCP_MIB_RTOMIN }
 import { NetnsTcp } from './netns-tcp.ts';
 import { tcpSysctlRows } from './sysctl-net-tcp.ts';
 import { TcpSock } from './tcp-sock.ts';
+import { tcpTimerOps } from './tcp-timer.ts';
 import { tcpTwskOps } from './tcp-timewait.ts';
 import { tcpDoneWithError, tcpSetState } from './tcp.ts';
 
@@ -30,7 +31,7 @@ export function installTcp(net: Net): void {
   requireNet(net, 'installTcp', 'socket');
   requireNoNet(net, 'installTcp', 'tcp');
   installInetSock(net);
-  const tcp = new NetnsTcp(net, tcpTwskOps);
+  const tcp = new NetnsTcp(net, tcpTwskOps, tcpTimerOps);
   net.tcp = tcp;
   inetHashinfoInit(tcp.hashinfo, net);
   tcpMibInit(tcp);

@@ -6,7 +6,7 @@
  * milliseconds is said there; the sysctl table is in sysctl-net-tcp.ts.
  */
 import { InetHashinfo } from '@stack/inet-sock';
-import type { InetTwskOps } from '@stack/inet-sock';
+import type { IcskTimerOps, InetTwskOps } from '@stack/inet-sock';
 import { SnmpMib, siphashKeyInit, snmpAdd, snmpDec, snmpInc } from '@stack/kernel';
 import type { Net, SiphashKey } from '@stack/kernel';
 import { ProtoMem } from '@stack/socket';
@@ -18,6 +18,7 @@ import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
 import { TcpOutOptions } from './tcp-output-options.ts';
 import type { TsqTasklet } from './tcp-output-tsq.ts';
 import { TcpInitialWindow } from './tcp-output-window.ts';
+import { TcpSockOpts } from './tcp-sock-opts.ts';
 import { TcpOptionsReceived } from './tcp-sock.ts';
 
 /** TCP in one Net. */
@@ -34,6 +35,8 @@ export class NetnsTcp {
   sacktagState: TcpSacktagState;
   /** What earlier connections learnt of peers, by the carrier's key (net.ipv4.tcp_no_metrics_save). */
   metrics: Map<number, TcpMetricsBlock>;
+  /** The options of socks that have none of their own. */
+  defaultOpts: TcpSockOpts;
   /** Scratch for the options of a segment that has no full sock. */
   tmpOpt: TcpOptionsReceived;
   /** Scratch of the output side: options of a SYN, the initial window, the byte that URG points at. */
@@ -125,9 +128,9 @@ export class NetnsTcp {
   /** Milliseconds. */
   sysctlTcpRtoMaxMs: number;
 
-  constructor(net: Net, twskOps: InetTwskOps) {
+  constructor(net: Net, twskOps: InetTwskOps, timerOps: IcskTimerOps) {
     this.net = net;
-    this.hashinfo = new InetHashinfo(twskOps);
+    this.hashinfo = new InetHashinfo(twskOps, timerOps);
     this.tcpMib = new SnmpMib('Tcp', tcpMibNames);
     this.linuxMib = new SnmpMib('TcpExt', linuxMibNames);
     this.mem = new ProtoMem(
@@ -139,6 +142,8 @@ export class NetnsTcp {
     this.congestionDefault = tcpReno;
     this.sacktagState = new TcpSacktagState();
     this.metrics = new Map();
+    this.defaultOpts = new TcpSockOpts();
+    this.defaultOpts.shared = true;
     this.tmpOpt = new TcpOptionsReceived();
     this.outOptions = new TcpOutOptions();
     this.initialWindow = new TcpInitialWindow();

@@ -150,7 +150,7 @@ function tcpOrphanSock(sk: TcpSock): void {
 
 /** The peer has our FIN; its own is awaited for a limited time only. True: a time-wait sock does that. */
 function tcpOrphanFinWait2(sk: TcpSock): boolean {
-  if (sk.linger2 < 0) {
+  if (sk.opts.linger2 < 0) {
     tcpSetState(sk, TCP_CLOSE);
     tcpSendActiveReset(sk);
     netIncStats(sk.skNet, LINUX_MIB_TCPABORTONLINGER);

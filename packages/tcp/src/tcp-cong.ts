@@ -8,6 +8,7 @@
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { AckSample, RateSample } from './tcp-ack-state.ts';
+import { tcpOwnOpts } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 export type { AckSample, RateSample };
@@ -160,7 +161,7 @@ export function tcpCleanupCongestionControl(sk: TcpSock): void {
 export function tcpSetCongestionControl(sk: TcpSock, name: string): number {
   const ca = tcpCaFind(sk.skNet, name);
   if (ca === null) return -ENOENT;
-  sk.icskCaSetsockopt = 1;
+  tcpOwnOpts(sk).caSetsockopt = true;
   if (ca === sk.icskCaOps) return 0;
   const running = sk.icskCaInitialized !== 0;
   tcpCleanupCongestionControl(sk);

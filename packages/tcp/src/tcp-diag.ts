@@ -45,16 +45,18 @@ function timerLeft(net: Net, timer: TimerList): number {
 
 function sockTimer(sk: TcpSock): TcpDiagTimer | null {
   const net = sk.skNet;
-  if (timerPending(sk.icskRetransmitTimer)) {
+  const write = sk.icskRetransmitTimer;
+  if (write !== null && timerPending(write)) {
     const persist = sk.packetsOut === 0;
     return {
       name: persist ? 'persist' : 'on',
-      expires: timerLeft(net, sk.icskRetransmitTimer),
+      expires: timerLeft(net, write),
       retrans: persist ? sk.icskProbesOut : sk.icskRetransmits,
     };
   }
-  if (sk.skState !== TCP_LISTEN && timerPending(sk.skTimer)) {
-    return { name: 'keepalive', expires: timerLeft(net, sk.skTimer), retrans: sk.icskProbesOut };
+  const keepalive = sk.skTimer;
+  if (sk.skState !== TCP_LISTEN && keepalive !== null && timerPending(keepalive)) {
+    return { name: 'keepalive', expires: timerLeft(net, keepalive), retrans: sk.icskProbesOut };
   }
   return null;
 }

@@ -100,7 +100,7 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState): number {
 /** Something was acknowledged: reordering shows, and without SACK the count of duplicates falls. */
 function tcpCleanAcked(sk: TcpSock, st: TcpSacktagState, pktsAcked: number, priorFack: number, priorSacked: number): void {
   const mtup = sk.icskMtup;
-  if (mtup !== null && mtup.probeSize !== 0 && !after(sk.mtuProbeSeqEnd, sk.sndUna)) mtup.probeSize = 0;
+  if (mtup !== null && mtup.probeSize !== 0 && !after(mtup.probeSeqEnd, sk.sndUna)) mtup.probeSize = 0;
   if (tcpIsReno(sk)) {
     tcpRemoveRenoSacks(sk, pktsAcked, (st.flag & FLAG_ECE) !== 0);
     // Without SACK it is not known which of them was the original.

@@ -80,7 +80,7 @@ function tcpOpenreqInit(req: TcpRequestSock, opt: TcpOptionsReceived, skb: SkBuf
 
 /** TCP_SAVE_SYN: keeps the SYN's header. */
 function tcpReqskRecordSyn(sk: TcpSock, req: TcpRequestSock, skb: SkBuff): void {
-  if (sk.rare === null || sk.rare.saveSyn === 0) return;
+  if (sk.opts.saveSyn === 0) return;
   const start = skb.networkHeader >= 0 ? skb.networkHeader : skb.transportHeader;
   req.savedSyn = skb.buf.slice(start, skb.transportHeader + thHdrLen(skb));
 }

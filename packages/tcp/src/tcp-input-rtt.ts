@@ -8,7 +8,7 @@
 import { HZ, jiffiesToUsecs, usecsToJiffies } from '@stack/kernel';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpClockMs, tcpMstampRefresh, tcpStampUsDelta } from './tcp-clock.ts';
-import { FLAG_ACKED, FLAG_ACK_MAYBE_DELAYED, FLAG_SYN_ACKED, TCP_RTO_MAX, TCP_RTO_MIN } from './tcp-consts.ts';
+import { FLAG_ACKED, FLAG_ACK_MAYBE_DELAYED, FLAG_SYN_ACKED } from './tcp-consts.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { after } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -21,7 +21,7 @@ const MAX_RTT_US = 0x0fffffff;
 
 /** Least RTO of the socket, jiffies. */
 export function tcpRtoMin(sk: TcpSock): number {
-  return sk.icskRtoMin !== 0 ? sk.icskRtoMin : TCP_RTO_MIN;
+  return sk.opts.rtoMin !== 0 ? sk.opts.rtoMin : Math.ceil(sk.skNet.tcp.sysctlTcpRtoMinUs / 1000);
 }
 
 /** Least RTO of the socket, µs. */
@@ -31,7 +31,7 @@ export function tcpRtoMinUs(sk: TcpSock): number {
 
 /** Greatest RTO of the socket, jiffies. */
 export function tcpRtoMax(sk: TcpSock): number {
-  return sk.icskRtoMax !== 0 ? sk.icskRtoMax : TCP_RTO_MAX;
+  return sk.opts.rtoMax !== 0 ? sk.opts.rtoMax : sk.skNet.tcp.sysctlTcpRtoMaxMs;
 }
 
 /**

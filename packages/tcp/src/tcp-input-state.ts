@@ -100,7 +100,7 @@ function tcpRcvFinWait1Ack(sk: TcpSock, skb: SkBuff): number {
   }
   const fin = (tcbTcpFlags(skb) & TCPHDR_FIN) !== 0;
   const newData = tcbEndSeq(skb) !== tcbSeq(skb) && after((tcbEndSeq(skb) - (fin ? 1 : 0)) | 0, sk.rcvNxt);
-  if (sk.linger2 < 0 || newData) {
+  if (sk.opts.linger2 < 0 || newData) {
     // Nobody is there to read it.
     tcpDone(sk);
     netIncStats(sk.skNet, LINUX_MIB_TCPABORTONDATA);

@@ -123,8 +123,9 @@ function tcpSynAckTimeout(req: RequestSock): void {
   netIncStats(req.skNet, LINUX_MIB_TCPTIMEOUTS);
 }
 
-function tcpSynAckRetries(net: Net): number {
-  return net.tcp.sysctlTcpSynackRetries;
+function tcpSynAckRetries(sk: InetConnectionSock): number {
+  const own = tcpSk(sk).opts.synRetries;
+  return own !== 0 ? own : sk.skNet.tcp.sysctlTcpSynackRetries;
 }
 
 /** The requests of TCP over IPv4. */

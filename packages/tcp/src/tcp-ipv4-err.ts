@@ -22,7 +22,7 @@ import {
 } from '@stack/socket';
 import { tcpMstampRefresh, tcpStampUsDelta } from './tcp-clock.ts';
 import { TCP_TIMEOUT_INIT } from './tcp-consts.ts';
-import { tcpSetRto } from './tcp-input-rtt.ts';
+import { tcpRtoMax, tcpSetRto } from './tcp-input-rtt.ts';
 import { tcpSimpleRetransmit } from './tcp-input-recovery.ts';
 import { inetSkRebuildHeader } from './tcp-ipv4-route.ts';
 import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LOCKDROPPEDICMPS, LINUX_MIB_OUTOFWINDOWICMPS } from './tcp-mib.ts';
@@ -179,10 +179,10 @@ export function tcpLdRtoRevert(sk: TcpSock, seq: number): void {
   sk.icskBackoff--;
   if (sk.srttUs !== 0) tcpSetRto(sk);
   else sk.icskRto = TCP_TIMEOUT_INIT;
-  sk.icskRto = inetCskRtoBackoff(sk, sk.icskRtoMax);
+  sk.icskRto = inetCskRtoBackoff(sk, tcpRtoMax(sk));
   tcpMstampRefresh(sk);
   const elapsed = usecsToJiffies(tcpStampUsDelta(sk.tcpMstamp, tcpSkbTimestampUs(skb)));
   const remaining = sk.icskRto - elapsed;
-  if (remaining > 0) inetCskResetXmitTimer(sk, ICSK_TIME_RETRANS, remaining, sk.icskRtoMax);
+  if (remaining > 0) inetCskResetXmitTimer(sk, ICSK_TIME_RETRANS, remaining, tcpRtoMax(sk));
   else tcpRetransmitTimer(sk);
 }

@@ -31,7 +31,7 @@ export function tcpSetKeepalive(sk: TcpSock, on: boolean): void {
 
 /** An orphan has waited long enough for the peer's FIN. */
 function tcpFinWait2Timeout(sk: TcpSock): void {
-  if (sk.linger2 >= 0) {
+  if (sk.opts.linger2 >= 0) {
     const left = tcpFinTime(sk) - TCP_TIMEWAIT_LEN;
     if (left > 0) {
       tcpTimeWait(sk, TCP_FIN_WAIT2, left);
@@ -44,7 +44,7 @@ function tcpFinWait2Timeout(sk: TcpSock): void {
 
 /** The peer has been silent for the keepalive time: probes it, or gives it up. @returns jiffies until the next look, 0 = gone */
 function tcpKeepaliveProbe(sk: TcpSock, elapsed: number): number {
-  const user = sk.icskUserTimeout;
+  const user = sk.opts.userTimeout;
   const over = user !== 0
     ? elapsed >= msecsToJiffies(user) && sk.icskProbesOut > 0
     : sk.icskProbesOut >= tcpKeepaliveProbes(sk);

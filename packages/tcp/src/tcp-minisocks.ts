@@ -33,7 +33,7 @@ import { tcpSelectInitialWindow } from './tcp-output-window.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
-import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpSk } from './tcp-sock.ts';
+import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpShareOpts, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpFullSpace, tcpKeepaliveTimeWhen } from './tcp-space.ts';
 import { tcpInWindow } from './tcp-timewait.ts';
@@ -199,17 +199,9 @@ function tcpChildOptions(child: TcpSock, req: TcpRequestSock, skb: SkBuff): void
 
 /** What setsockopt told the listener's engine. */
 function tcpInheritOptions(sk: TcpSock, child: TcpSock): void {
+  tcpShareOpts(sk, child);
   child.nonagle = sk.nonagle & ~TCP_NAGLE_PUSH;
-  child.notsentLowat = sk.notsentLowat;
-  child.icskRtoMin = sk.icskRtoMin;
-  child.icskRtoMax = sk.icskRtoMax;
-  child.icskDelackMax = sk.icskDelackMax;
-  child.keepaliveTime = sk.keepaliveTime;
-  child.keepaliveIntvl = sk.keepaliveIntvl;
-  child.keepaliveProbes = sk.keepaliveProbes;
-  child.linger2 = sk.linger2;
   child.rxOpt.userMss = sk.rxOpt.userMss;
-  child.recvmsgInq = sk.recvmsgInq;
   child.scalingRatio = sk.scalingRatio;
 }
 
@@ -224,7 +216,7 @@ export function tcpCreateOpenreqChild(sk: TcpSock, req: TcpRequestSock, skb: SkB
   child.skSndbuf = sndbuf;
   child.skRcvbuf = rcvbuf;
   child.skWriteSpace = sk.skWriteSpace;
-  if (sk.icskCaSetsockopt !== 0 && caOps !== child.icskCaOps) {
+  if (sk.opts.caSetsockopt && caOps !== child.icskCaOps) {
     child.icskCaOps = caOps;
     child.icskCaPriv = caOps.makePriv === null ? null : caOps.makePriv();
   }

@@ -6,10 +6,10 @@
  * Read first: RFC 9293 §3.8.6.1–3.8.6.3, §3.10.4–3.10.5; RFC 5681 §4.2.
  */
 import {
-  ICSK_ACK_PUSHED, ICSK_ACK_SCHED, ICSK_ACK_TIMER, ICSK_TIME_DACK, ICSK_TIME_PROBE0, inetCskInPingpongMode,
-  inetCskScheduleAck,
+  ICSK_ACK_PUSHED, ICSK_ACK_SCHED, ICSK_ACK_TIMER, ICSK_TIME_DACK, ICSK_TIME_PROBE0, inetCskArmDelack,
+  inetCskInPingpongMode, inetCskScheduleAck,
 } from '@stack/inet-sock';
-import { HZ, modTimer, timeBefore, timeBeforeEq, usecsToJiffies } from '@stack/kernel';
+import { HZ, timeBefore, timeBeforeEq, usecsToJiffies } from '@stack/kernel';
 import { CHECKSUM_PARTIAL, __skbHeaderRelease, __skbQueueTail, __skbReserve, allocSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_CLOSE, skForcedMemSchedule, skMemCharge, skUnderMemoryPressure } from '@stack/socket';
@@ -131,7 +131,7 @@ export function tcpSendAck(sk: TcpSock): void {
 
 /** Longest delay of an ACK: the socket's limit, and less than the least RTO. */
 function tcpDelackMax(sk: TcpSock): number {
-  return Math.min(sk.icskDelackMax, Math.max(tcpRtoMin(sk), 2) - 1);
+  return Math.min(sk.opts.delackMax !== 0 ? sk.opts.delackMax : TCP_DELACK_MAX, Math.max(tcpRtoMin(sk), 2) - 1);
 }
 
 /** RFC 1122 §4.2.3.2: the ACK may wait for data or for a second segment; adapts to how fast the peer sends. */
@@ -159,7 +159,7 @@ export function tcpSendDelayedAck(sk: TcpSock): void {
   }
   sk.icskAckPending |= ICSK_ACK_SCHED | ICSK_ACK_TIMER;
   sk.icskAckTimeout = timeout;
-  modTimer(sk.icskDelackTimer, timeout);
+  inetCskArmDelack(sk, timeout);
 }
 
 // --- Probes ---------------------------------------------------------------------------------------------------

@@ -57,9 +57,9 @@ export function tcpProbe0When(sk: TcpSock, maxWhen: number): number {
 
 /** `when`, but not beyond what TCP_USER_TIMEOUT leaves of this series of probes (RFC 5482 §3.4). */
 export function tcpClampProbe0ToUserTimeout(sk: TcpSock, when: number): number {
-  if (sk.icskUserTimeout === 0 || sk.icskProbesTstamp === 0) return when;
+  if (sk.opts.userTimeout === 0 || sk.icskProbesTstamp === 0) return when;
   const elapsed = Math.max((sk.skNet.world.jiffies - sk.icskProbesTstamp) | 0, 0);
-  let remaining = msecsToJiffies(sk.icskUserTimeout) - elapsed;
+  let remaining = msecsToJiffies(sk.opts.userTimeout) - elapsed;
   remaining = Math.max(remaining, 1);
   return Math.min(remaining, when);
 }

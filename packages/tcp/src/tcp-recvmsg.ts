@@ -39,7 +39,7 @@ export function tcpRecvmsg(sock: Sock, msg: MsgHdr, len: number, flags: number):
   lockSock(sk);
   const ret = tcpRecvmsgLocked(sk, msg, len, flags);
   releaseSock(sk);
-  if (sk.recvmsgInq && ret >= 0) putCmsg(msg, SOL_TCP, TCP_CM_INQ, tcpInqHint(sk));
+  if (sk.opts.recvmsgInq && ret >= 0) putCmsg(msg, SOL_TCP, TCP_CM_INQ, tcpInqHint(sk));
   return ret;
 }
 

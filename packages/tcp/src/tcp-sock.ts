@@ -13,6 +13,7 @@ import { SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import type { Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
+import { TcpSockOpts } from './tcp-sock-opts.ts';
 
 /** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
 export class TcpOptionsReceived {
@@ -153,7 +154,6 @@ export class TcpSock extends InetConnectionSock {
   /** Segments of the largest sk_buff that is built now. */
   gsoSegs: number;
   nonagle: number;
-  notsentLowat: number;
   /** Sent and not yet acknowledged, by sequence; what is not yet sent waits in skWriteQueue. */
   tcpRtxQueue: SkBuffHead;
   lsndtime: number;
@@ -233,17 +233,9 @@ export class TcpSock extends InetConnectionSock {
   rackAdvanced: boolean;
   /** The SACK blocks of the last ACK, as start/end pairs; made with the first. */
   recvSackCache: Int32Array | null;
-  mtuProbeSeqStart: number;
-  mtuProbeSeqEnd: number;
   /** The MTU an ICMP error reported while a system call owned the sock. */
   mtuInfo: number;
 
-  // Keepalive and closing, jiffies; 0 takes the host's value.
-  keepaliveTime: number;
-  keepaliveIntvl: number;
-  keepaliveProbes: number;
-  /** FIN_WAIT2 time of an orphan: jiffies, 0 the host's, < 0 none. */
-  linger2: number;
 
   // Counters for TCP_INFO.
   bytesSent: number;
@@ -257,10 +249,10 @@ export class TcpSock extends InetConnectionSock {
   dsackDups: number;
   rcvOoopack: number;
 
-  /** Switches few set (TCP_SAVE_SYN, TCP_INQ, TCP_THIN_…), and Fast Open: made on use. */
+  /** What setsockopt has changed; shared while nothing is (tcpOwnOpts). */
+  opts: TcpSockOpts;
+  /** What few connections have: made on use. */
   rare: TcpSockRare | null;
-  /** TCP_INQ: recvmsg tells in a control message how many bytes wait. */
-  recvmsgInq: boolean;
 
   constructor(net: Net, family: number, prot: Proto, afSpecific: InetConnectionSockAfOps) {
     super(net, family, prot, afSpecific);
@@ -306,7 +298,6 @@ export class TcpSock extends InetConnectionSock {
     this.advmss = 0;
     this.gsoSegs = 0;
     this.nonagle = 0;
-    this.notsentLowat = 0;
     this.tcpRtxQueue = new SkBuffHead();
     this.lsndtime = 0;
     this.ecnFlags = 0;
@@ -374,13 +365,7 @@ export class TcpSock extends InetConnectionSock {
     this.rackDsackSeen = false;
     this.rackAdvanced = false;
     this.recvSackCache = null;
-    this.mtuProbeSeqStart = 0;
-    this.mtuProbeSeqEnd = 0;
     this.mtuInfo = 0;
-    this.keepaliveTime = 0;
-    this.keepaliveIntvl = 0;
-    this.keepaliveProbes = 0;
-    this.linger2 = 0;
     this.bytesSent = -0;
     this.bytesAcked = -0;
     this.bytesReceived = -0;
@@ -391,28 +376,18 @@ export class TcpSock extends InetConnectionSock {
     this.dataSegsOut = 0;
     this.dsackDups = 0;
     this.rcvOoopack = 0;
+    this.opts = net.tcp.defaultOpts;
     this.rare = null;
-    this.recvmsgInq = false;
   }
 }
 
 /** What few connections use. */
 export class TcpSockRare {
-  thinLto: boolean;
-  saveSyn: number;
+  /** The SYN, kept by TCP_SAVE_SYN until TCP_SAVED_SYN asks for it. */
   savedSyn: Uint8Array | null;
-  /** Bytes of data that may wait in Fast Open's SYN queue; 0 is off (RFC 7413). */
-  fastopenMaxQlen: number;
-  fastopenConnect: boolean;
-  txDelay: number;
 
   constructor() {
-    this.thinLto = false;
-    this.saveSyn = 0;
     this.savedSyn = null;
-    this.fastopenMaxQlen = 0;
-    this.fastopenConnect = false;
-    this.txDelay = 0;
   }
 }
 
@@ -425,4 +400,21 @@ export function tcpSk(sk: Sock): TcpSock {
 export function tcpRare(sk: TcpSock): TcpSockRare {
   if (sk.rare === null) sk.rare = new TcpSockRare();
   return sk.rare;
+}
+
+/** sk's options for writing: its own, copied when it shared them. */
+export function tcpOwnOpts(sk: TcpSock): TcpSockOpts {
+  if (sk.opts.shared) {
+    const own = new TcpSockOpts();
+    Object.assign(own, sk.opts);
+    own.shared = false;
+    sk.opts = own;
+  }
+  return sk.opts;
+}
+
+/** child has the options of sk from here on, until one of them changes its own. */
+export function tcpShareOpts(sk: TcpSock, child: TcpSock): void {
+  sk.opts.shared = true;
+  child.opts = sk.opts;
 }

@@ -1,5 +1,7 @@
 import { EINVAL, ENOENT, ENOPROTOOPT, sysctlList, sysctlRead, sysctlWrite } from '@stack/kernel';
-import { OptInt, SOL_SOCKET, SOL_TCP, SO_KEEPALIVE, SO_RCVLOWAT, TCP_LISTEN, sysGetsockopt, sysRead, sysSetsockopt } from '@stack/socket';
+import {
+  OptInt, SOL_SOCKET, SOL_TCP, SO_KEEPALIVE, SO_RCVLOWAT, TCP_LISTEN, sysAccept, sysGetsockopt, sysRead, sysSetsockopt,
+} from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
 import { tcpDiag } from './tcp-diag.ts';
 import type { TcpInfo } from './tcp-info.ts';
@@ -91,10 +93,16 @@ test('a child has the options of its listener', async () => {
   s.take();
   s.give('. 1 ack 1');
   const { sk } = s;
-  expect(sk).toMatchObject({ keepaliveTime: 77_000, icskUserTimeout: 123 });
+  expect(sk.opts).toMatchObject({ keepaliveTime: 77_000, userTimeout: 123 });
   expect(sk.icskCaOps.name).toBe('reno');
   expect(sk.nonagle & 1).toBe(1);
   expect(tcpDiag(s.host.net).find((row) => row.peerPort === 50_000)?.timer?.name).toBe('keepalive');
+  // From here on each has its own.
+  set(opt.TCP_KEEPIDLE, 88);
+  s.fd = (await sysAccept(s.host.task, s.lfd)) as number;
+  expect(get(opt.TCP_KEEPIDLE)).toBe(77);
+  set(opt.TCP_KEEPIDLE, 99);
+  expect(get(opt.TCP_KEEPIDLE)).toBe(99);
   s.fd = child;
 });
 

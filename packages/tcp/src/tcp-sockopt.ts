@@ -11,12 +11,13 @@ import { EINVAL, ENOPROTOOPT, HZ } from '@stack/kernel';
 import { OptInt, SOCK_KEEPOPEN, SOL_TCP, lockSock, releaseSock, sockFlag } from '@stack/socket';
 import type { Sock, SockOptValue } from '@stack/socket';
 import { tcpSetCongestionControl } from './tcp-cong.ts';
-import { MAX_TCP_WINDOW, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { MAX_TCP_WINDOW, TCP_DELACK_MAX, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpSetWindowClamp } from './tcp-input-rcvbuf.ts';
+import { tcpRtoMax, tcpRtoMin } from './tcp-input-rtt.ts';
 import { tcpGetInfo } from './tcp-info.ts';
 import { tcpPushPendingFrames } from './tcp-output-xmit.ts';
 import { tcpCleanupRbuf } from './tcp-recvmsg.ts';
-import { TCP_NAGLE_CORK, TCP_NAGLE_OFF, TCP_NAGLE_PUSH, tcpRare, tcpSk } from './tcp-sock.ts';
+import { TCP_NAGLE_CORK, TCP_NAGLE_OFF, TCP_NAGLE_PUSH, tcpOwnOpts, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpKeepaliveIntvlWhen, tcpKeepaliveProbes, tcpKeepaliveTimeElapsed, tcpKeepaliveTimeWhen } from './tcp-space.ts';
 import * as opt from './tcp-uapi.ts';
@@ -83,17 +84,17 @@ export function tcpSockSetQuickack(sk: TcpSock, val: number): void {
 /** TCP_KEEPIDLE, in seconds; a timer that runs starts anew. */
 function tcpSockSetKeepidle(sk: TcpSock, val: number): number {
   if (val < 1 || val > opt.MAX_TCP_KEEPIDLE) return -EINVAL;
-  sk.keepaliveTime = val * HZ;
+  tcpOwnOpts(sk).keepaliveTime = val * HZ;
   if (sockFlag(sk, SOCK_KEEPOPEN) && ((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) {
-    inetCskResetKeepaliveTimer(sk, Math.max(sk.keepaliveTime - tcpKeepaliveTimeElapsed(sk), 0));
+    inetCskResetKeepaliveTimer(sk, Math.max(sk.opts.keepaliveTime - tcpKeepaliveTimeElapsed(sk), 0));
   }
   return 0;
 }
 
 /** TCP_LINGER2, in seconds: how long an orphan stays in FIN_WAIT2; negative: not at all. */
 function tcpSockSetLinger2(sk: TcpSock, val: number): number {
-  if (val < 0) sk.linger2 = -1;
-  else sk.linger2 = Math.min(val * HZ, TCP_FIN_TIMEOUT_MAX);
+  if (val < 0) tcpOwnOpts(sk).linger2 = -1;
+  else tcpOwnOpts(sk).linger2 = Math.min(val * HZ, TCP_FIN_TIMEOUT_MAX);
   return 0;
 }
 
@@ -111,26 +112,26 @@ function tcpSetsockoptField(sk: TcpSock, name: number, val: number): number {
       return 0;
     case opt.TCP_KEEPINTVL:
       if (!inRange(val, 1, opt.MAX_TCP_KEEPINTVL)) return -EINVAL;
-      sk.keepaliveIntvl = val * HZ;
+      tcpOwnOpts(sk).keepaliveIntvl = val * HZ;
       return 0;
     case opt.TCP_KEEPCNT:
       if (!inRange(val, 1, opt.MAX_TCP_KEEPCNT)) return -EINVAL;
-      sk.keepaliveProbes = val;
+      tcpOwnOpts(sk).keepaliveProbes = val;
       return 0;
     case opt.TCP_SYNCNT:
       if (!inRange(val, 1, opt.MAX_TCP_SYNCNT)) return -EINVAL;
-      sk.icskSynRetries = val;
+      tcpOwnOpts(sk).synRetries = val;
       return 0;
     case opt.TCP_DEFER_ACCEPT:
       inetCskAcceptQueue(sk).rskqDeferAccept = secsToRetrans(val);
       return 0;
     case opt.TCP_USER_TIMEOUT:
       if (val < 0) return -EINVAL;
-      sk.icskUserTimeout = val;
+      tcpOwnOpts(sk).userTimeout = val;
       return 0;
     case opt.TCP_INQ:
       if (!inRange(val, 0, 1)) return -EINVAL;
-      sk.recvmsgInq = val !== 0;
+      tcpOwnOpts(sk).recvmsgInq = val !== 0;
       return 0;
     default:
       return tcpSetsockoptRare(sk, name, val);
@@ -141,23 +142,23 @@ function tcpSetsockoptRare(sk: TcpSock, name: number, val: number): number {
   switch (name) {
     case opt.TCP_SAVE_SYN:
       if (!inRange(val, 0, 2)) return -EINVAL;
-      tcpRare(sk).saveSyn = val;
+      tcpOwnOpts(sk).saveSyn = val;
       return 0;
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       if (!inRange(val, 0, 1)) return -EINVAL;
-      tcpRare(sk).thinLto = val !== 0;
+      tcpOwnOpts(sk).thinLto = val !== 0;
       return 0;
     case opt.TCP_RTO_MAX_MS:
       if (!inRange(val, 1000, TCP_RTO_MAX)) return -EINVAL;
-      sk.icskRtoMax = val;
+      tcpOwnOpts(sk).rtoMax = val;
       return 0;
     case opt.TCP_RTO_MIN_US:
       if (val <= 0 || Math.ceil(val / 1000) > TCP_RTO_MAX) return -EINVAL;
-      sk.icskRtoMin = Math.ceil(val / 1000);
+      tcpOwnOpts(sk).rtoMin = Math.ceil(val / 1000);
       return 0;
     case opt.TCP_DELACK_MAX_US:
       if (val <= 0 || Math.ceil(val / 1000) > HZ) return -EINVAL;
-      sk.icskDelackMax = Math.ceil(val / 1000);
+      tcpOwnOpts(sk).delackMax = Math.ceil(val / 1000);
       return 0;
     default:
       return -ENOPROTOOPT;
@@ -183,7 +184,7 @@ function doTcpSetsockopt(sk: TcpSock, name: number, val: number): number {
       tcpSockSetQuickack(sk, val);
       return 0;
     case opt.TCP_NOTSENT_LOWAT:
-      sk.notsentLowat = val < 0 || val > 0x7fffffff ? 0x7fffffff : val;
+      tcpOwnOpts(sk).notsentLowat = val < 0 || val > 0x7fffffff ? 0x7fffffff : val;
       sk.skWriteSpace(sk);
       return 0;
     default:
@@ -221,7 +222,7 @@ function tcpGetsockoptInt(sk: TcpSock, name: number): number {
     case opt.TCP_KEEPCNT:
       return tcpKeepaliveProbes(sk);
     case opt.TCP_SYNCNT:
-      return sk.icskSynRetries !== 0 ? sk.icskSynRetries : sk.skNet.tcp.sysctlTcpSynRetries;
+      return sk.opts.synRetries !== 0 ? sk.opts.synRetries : sk.skNet.tcp.sysctlTcpSynRetries;
     case opt.TCP_DEFER_ACCEPT:
       return sk.icskAcceptQueue === null ? 0 : retransToSecs(sk.icskAcceptQueue.rskqDeferAccept);
     case opt.TCP_WINDOW_CLAMP:
@@ -229,11 +230,11 @@ function tcpGetsockoptInt(sk: TcpSock, name: number): number {
     case opt.TCP_QUICKACK:
       return inetCskInPingpongMode(sk) ? 0 : 1;
     case opt.TCP_USER_TIMEOUT:
-      return sk.icskUserTimeout;
+      return sk.opts.userTimeout;
     case opt.TCP_NOTSENT_LOWAT:
-      return sk.notsentLowat;
+      return sk.opts.notsentLowat;
     case opt.TCP_INQ:
-      return sk.recvmsgInq ? 1 : 0;
+      return sk.opts.recvmsgInq ? 1 : 0;
     default:
       return tcpGetsockoptRare(sk, name);
   }
@@ -242,15 +243,15 @@ function tcpGetsockoptInt(sk: TcpSock, name: number): number {
 function tcpGetsockoptRare(sk: TcpSock, name: number): number {
   switch (name) {
     case opt.TCP_SAVE_SYN:
-      return sk.rare === null ? 0 : sk.rare.saveSyn;
+      return sk.opts.saveSyn;
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
-      return sk.rare !== null && sk.rare.thinLto ? 1 : 0;
+      return sk.opts.thinLto ? 1 : 0;
     case opt.TCP_RTO_MAX_MS:
-      return sk.icskRtoMax;
+      return tcpRtoMax(sk);
     case opt.TCP_RTO_MIN_US:
-      return sk.icskRtoMin * 1000;
+      return tcpRtoMin(sk) * 1000;
     case opt.TCP_DELACK_MAX_US:
-      return sk.icskDelackMax * 1000;
+      return (sk.opts.delackMax !== 0 ? sk.opts.delackMax : TCP_DELACK_MAX) * 1000;
     default:
       return -ENOPROTOOPT;
   }
@@ -258,8 +259,8 @@ function tcpGetsockoptRare(sk: TcpSock, name: number): number {
 
 /** TCP_LINGER2 in seconds; negative when an orphan does not wait at all. */
 function tcpGetLinger2(sk: TcpSock): number | OptInt {
-  if (sk.linger2 < 0) return new OptInt(sk.linger2);
-  return Math.trunc((sk.linger2 !== 0 ? sk.linger2 : sk.skNet.tcp.sysctlTcpFinTimeout) / HZ);
+  if (sk.opts.linger2 < 0) return new OptInt(sk.opts.linger2);
+  return Math.trunc((sk.opts.linger2 !== 0 ? sk.opts.linger2 : sk.skNet.tcp.sysctlTcpFinTimeout) / HZ);
 }
 
 /** Proto.getsockopt at SOL_TCP: the value (TCP_INFO: a TcpInfo; TCP_CONGESTION: {name}), or -errno. */

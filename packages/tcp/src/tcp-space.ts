@@ -59,7 +59,7 @@ export function tcpConnectDeferred(sk: TcpSock): boolean {
 
 /** Bytes that may wait unsent before writers are held (TCP_NOTSENT_LOWAT). */
 export function tcpNotsentLowat(sk: TcpSock): number {
-  return sk.notsentLowat !== 0 ? sk.notsentLowat : sk.skNet.tcp.sysctlTcpNotsentLowat;
+  return sk.opts.notsentLowat !== 0 ? sk.opts.notsentLowat : sk.skNet.tcp.sysctlTcpNotsentLowat;
 }
 
 /** Whether so little is unsent that a writer may go on; on a wake-up, half as little. */
@@ -70,17 +70,17 @@ export function tcpStreamMemoryFree(sk: TcpSock, wake: number): boolean {
 
 /** Jiffies of idleness before the first keepalive probe. */
 export function tcpKeepaliveTimeWhen(sk: TcpSock): number {
-  return sk.keepaliveTime !== 0 ? sk.keepaliveTime : sk.skNet.tcp.sysctlTcpKeepaliveTime;
+  return sk.opts.keepaliveTime !== 0 ? sk.opts.keepaliveTime : sk.skNet.tcp.sysctlTcpKeepaliveTime;
 }
 
 /** Jiffies between keepalive probes. */
 export function tcpKeepaliveIntvlWhen(sk: TcpSock): number {
-  return sk.keepaliveIntvl !== 0 ? sk.keepaliveIntvl : sk.skNet.tcp.sysctlTcpKeepaliveIntvl;
+  return sk.opts.keepaliveIntvl !== 0 ? sk.opts.keepaliveIntvl : sk.skNet.tcp.sysctlTcpKeepaliveIntvl;
 }
 
 /** Unanswered keepalive probes that end the connection. */
 export function tcpKeepaliveProbes(sk: TcpSock): number {
-  return sk.keepaliveProbes !== 0 ? sk.keepaliveProbes : sk.skNet.tcp.sysctlTcpKeepaliveProbes;
+  return sk.opts.keepaliveProbes !== 0 ? sk.opts.keepaliveProbes : sk.skNet.tcp.sysctlTcpKeepaliveProbes;
 }
 
 /** Jiffies since the peer was last heard. */
@@ -91,7 +91,7 @@ export function tcpKeepaliveTimeElapsed(sk: TcpSock): number {
 
 /** Jiffies that an orphan stays in FIN_WAIT2: at least three and a half times the retransmission timeout. */
 export function tcpFinTime(sk: TcpSock): number {
-  const finTimeout = sk.linger2 !== 0 ? sk.linger2 : sk.skNet.tcp.sysctlTcpFinTimeout;
+  const finTimeout = sk.opts.linger2 !== 0 ? sk.opts.linger2 : sk.skNet.tcp.sysctlTcpFinTimeout;
   const rto = sk.icskRto;
   return Math.max(finTimeout, (rto << 2) - (rto >> 1));
 }

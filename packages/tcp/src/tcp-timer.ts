@@ -7,10 +7,11 @@
  */
 import {
   ICSK_ACK_TIMER, ICSK_TIME_LOSS_PROBE, ICSK_TIME_PROBE0, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS, TCPF_CLOSE,
-  TCPF_LISTEN, TCPF_SYN_RECV, TCPF_SYN_SENT, inetCskAckScheduled, inetCskClearXmitTimers, inetCskExitPingpongMode,
-  inetCskInPingpongMode, inetCskInitXmitTimers, inetCskRtoBackoff,
+  TCPF_LISTEN, TCPF_SYN_RECV, TCPF_SYN_SENT, inetCskAckScheduled, inetCskArmDelack, inetCskArmRetransmit,
+  inetCskClearXmitTimers, inetCskExitPingpongMode, inetCskInPingpongMode, inetCskRtoBackoff,
 } from '@stack/inet-sock';
-import { ETIMEDOUT, modTimer, msecsToJiffies, timeAfter } from '@stack/kernel';
+import type { IcskTimerOps } from '@stack/inet-sock';
+import { ETIMEDOUT, msecsToJiffies, timeAfter } from '@stack/kernel';
 import type { TimerList } from '@stack/kernel';
 import { dstNegativeAdvice } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -46,10 +47,12 @@ import { tcpCheckOom, tcpDone, tcpDoneWithError } from './tcp.ts';
 const TCP_THIN_PACKETS = 4;
 const TCP_THIN_LINEAR_RETRIES = 6;
 
-/** Called once when the sock is made. */
-export function tcpInitXmitTimers(sk: TcpSock): void {
-  inetCskInitXmitTimers(sk, tcpWriteTimer, tcpDelackTimer, tcpKeepaliveTimer);
-}
+/** What the timers of a TcpSock do. */
+export const tcpTimerOps: IcskTimerOps = {
+  writeTimer: tcpWriteTimer,
+  delackTimer: tcpDelackTimer,
+  keepaliveTimer: tcpKeepaliveTimer,
+};
 
 /** Stops all timers. */
 export function tcpClearXmitTimers(sk: TcpSock): void {
@@ -120,7 +123,7 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
   let expired = false;
   if (((1 << sk.skState) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0) {
     if (sk.icskRetransmits !== 0) tcpNegativeAdvice(sk);
-    retryUntil = sk.icskSynRetries !== 0 ? sk.icskSynRetries : tcp.sysctlTcpSynRetries;
+    retryUntil = sk.opts.synRetries !== 0 ? sk.opts.synRetries : tcp.sysctlTcpSynRetries;
     const linear = sk.skState === TCP_SYN_SENT ? tcp.sysctlTcpSynLinearTimeouts : 0;
     expired = sk.icskRetransmits >= retryUntil + linear;
   } else {
@@ -133,7 +136,7 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
       if (tcpOutOfResources(sk, alive || !retransmitsTimedOut(sk, retryUntil, 0))) return true;
     }
   }
-  if (!expired) expired = retransmitsTimedOut(sk, retryUntil, sk.icskUserTimeout);
+  if (!expired) expired = retransmitsTimedOut(sk, retryUntil, sk.opts.userTimeout);
   if (!expired) return false;
   tcpWriteErr(sk);
   return true;
@@ -143,9 +146,9 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
 
 /** The RTO, but not beyond TCP_USER_TIMEOUT. */
 function tcpClampRtoToUserTimeout(sk: TcpSock): number {
-  if (sk.icskUserTimeout === 0) return sk.icskRto;
+  if (sk.opts.userTimeout === 0) return sk.icskRto;
   const elapsed = (tcpClockMs(sk.skNet) - sk.retransStamp) | 0;
-  const remaining = sk.icskUserTimeout - elapsed;
+  const remaining = sk.opts.userTimeout - elapsed;
   return remaining <= 0 ? 1 : Math.min(sk.icskRto, msecsToJiffies(remaining));
 }
 
@@ -153,7 +156,7 @@ function tcpClampRtoToUserTimeout(sk: TcpSock): number {
 function tcpRtxProbe0TimedOut(sk: TcpSock, skb: SkBuff): boolean {
   const since = sk.retransStamp !== 0 ? sk.retransStamp : tcpSkbTimestampTs(sk, skb);
   const rtxDelta = (tcpClockMs(sk.skNet) - since) | 0;
-  const user = sk.icskUserTimeout;
+  const user = sk.opts.userTimeout;
   let timeout = tcpRtoMax(sk) * 2;
   if (user !== 0) {
     if (rtxDelta > user) return true;
@@ -180,7 +183,7 @@ function tcpCountTimeout(sk: TcpSock): void {
 function tcpRetransmitBackoff(sk: TcpSock): void {
   const tcp = sk.skNet.tcp;
   const thin = sk.skState === TCP_ESTABLISHED && sk.packetsOut < TCP_THIN_PACKETS &&
-    (tcp.sysctlTcpThinLinearTimeouts !== 0 || (sk.rare !== null && sk.rare.thinLto));
+    (tcp.sysctlTcpThinLinearTimeouts !== 0 || sk.opts.thinLto);
   if (thin && sk.icskRetransmits <= TCP_THIN_LINEAR_RETRIES) {
     sk.icskBackoff = 0;
     tcpSetRto(sk);
@@ -232,7 +235,7 @@ function tcpProbeTimer(sk: TcpSock): void {
   if (sk.icskProbesTstamp === 0) {
     sk.icskProbesTstamp = now === 0 ? 1 : now;
   } else {
-    const user = sk.icskUserTimeout;
+    const user = sk.opts.userTimeout;
     if (user !== 0 && ((now - sk.icskProbesTstamp) | 0) >= msecsToJiffies(user)) {
       tcpWriteErr(sk);
       return;
@@ -257,7 +260,7 @@ function tcpProbeTimer(sk: TcpSock): void {
 export function tcpWriteTimerHandler(sk: TcpSock): void {
   if (((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0 || sk.icskPending === 0) return;
   if (timeAfter(sk.icskTimeout, sk.skNet.world.jiffies)) {
-    modTimer(sk.icskRetransmitTimer, sk.icskTimeout);
+    inetCskArmRetransmit(sk, sk.icskTimeout);
     return;
   }
   tcpMstampRefresh(sk);
@@ -294,7 +297,7 @@ function tcpWriteTimer(timer: TimerList): void {
 export function tcpDelackTimerHandler(sk: TcpSock): void {
   if (((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0 || (sk.icskAckPending & ICSK_ACK_TIMER) === 0) return;
   if (timeAfter(sk.icskAckTimeout, sk.skNet.world.jiffies)) {
-    modTimer(sk.icskDelackTimer, sk.icskAckTimeout);
+    inetCskArmDelack(sk, sk.icskAckTimeout);
     return;
   }
   sk.icskAckPending &= ~ICSK_ACK_TIMER;

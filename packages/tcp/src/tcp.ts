@@ -19,7 +19,7 @@ import {
 } from '@stack/socket';
 import type { Sock } from '@stack/socket';
 import { TCP_INFINITE_SSTHRESH, tcpAssignCongestionControl, tcpCleanupCongestionControl, tcpSetCaState } from './tcp-cong.ts';
-import { TCP_DELACK_MAX, TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import {
   LINUX_MIB_TCPMEMORYPRESSURES, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB,
@@ -31,7 +31,7 @@ import { tcpClearAllRetransHints } from './tcp-rtx-queue.ts';
 import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
-import { tcpClearXmitTimers, tcpInitXmitTimers } from './tcp-timer.ts';
+import { tcpClearXmitTimers } from './tcp-timer.ts';
 
 /** RTT minimum while none was measured. */
 const RTT_MIN_NONE = 0x7fffffff;
@@ -40,11 +40,7 @@ const RTT_MIN_NONE = 0x7fffffff;
 export function tcpInitSock(sock: Sock): number {
   const sk = tcpSk(sock);
   const tcp = sk.skNet.tcp;
-  tcpInitXmitTimers(sk);
   sk.icskRto = TCP_TIMEOUT_INIT;
-  sk.icskRtoMin = Math.ceil(tcp.sysctlTcpRtoMinUs / 1000);
-  sk.icskRtoMax = tcp.sysctlTcpRtoMaxMs;
-  sk.icskDelackMax = TCP_DELACK_MAX;
   sk.mdevUs = TCP_TIMEOUT_INIT * 1000;
   tcpResetRttMin(sk);
   sk.sndCwnd = TCP_INIT_CWND;
@@ -198,7 +194,6 @@ export function tcpDisconnect(sock: Sock, _flags: number): number {
 
 /** What was learnt of the path: round-trip times, congestion. */
 function tcpForgetPath(sk: TcpSock): void {
-  const tcp = sk.skNet.tcp;
   sk.srttUs = 0;
   sk.mdevUs = TCP_TIMEOUT_INIT * 1000;
   tcpResetRttMin(sk);
@@ -211,7 +206,6 @@ function tcpForgetPath(sk: TcpSock): void {
   sk.icskProbesOut = 0;
   sk.icskProbesTstamp = 0;
   sk.icskRto = TCP_TIMEOUT_INIT;
-  sk.icskRtoMin = Math.ceil(tcp.sysctlTcpRtoMinUs / 1000);
   sk.sndSsthresh = TCP_INFINITE_SSTHRESH;
   sk.sndCwnd = TCP_INIT_CWND;
   sk.sndCwndCnt = 0;

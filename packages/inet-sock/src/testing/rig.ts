@@ -33,7 +33,7 @@ export class ToyNet {
       twskRecycled: () => {
         this.recycled++;
       },
-    });
+    }, { writeTimer: () => undefined, delackTimer: () => undefined, keepaliveTimer: () => undefined });
   }
 }
 

@@ -387,5 +387,5 @@ const channelReqOps: RequestSockOps = {
   sendReset: channelSendReset,
   destructor: () => undefined,
   synAckTimeout: () => undefined,
-  synAckRetries: (net) => net.tcp.sysctlTcpSynackRetries,
+  synAckRetries: (sk) => sk.skNet.tcp.sysctlTcpSynackRetries,
 };
