@@ -14,7 +14,7 @@ import { compare, type Comparison } from './stats.ts';
 import { buildTapHost, inNamespace, missingForTap, tapBulk } from './tap.ts';
 
 const BULK = 64 * 1024 * 1024;
-const PINGS = 10_000;
+const PINGS = 50_000;
 const CONNECTS = 500;
 const IDLE = 1_000;
 

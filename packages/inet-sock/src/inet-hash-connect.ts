@@ -5,7 +5,6 @@
  * taken over where the engine's twskUnique allows it.
  */
 import { EADDRNOTAVAIL, randomBelow, randomU32 } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
 import { TCP_TIME_WAIT } from '@stack/socket';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
 import type { InetHashinfo } from './inet-hashinfo.ts';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { EIO } from './errno.ts';
 import { interrupt, worldEnter, worldLeave } from './enter.ts';
 import { hrtimerSetup, hrtimerStart } from './hrtimer.ts';
@@ -162,6 +162,17 @@ describe('a fault is confined to its Net', () => {
     expect(() => loop.turn()).toThrow('boom');
     expect(() => loop.turns()).not.toThrow();
     expect(world.depth).toBe(0);
+  });
+
+  test('a panic that nobody listens to is printed on the console', () => {
+    const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    const loop = fakeLoop();
+    const world = createWorld({ clock: virtualClock({ loop }) });
+    interrupt(createNet(world, { name: 'h1' }), boom, null);
+    loop.turns();
+    expect(print).toHaveBeenCalledOnce();
+    expect(print.mock.calls[0]?.[0]).toContain('panic: h1: boom (in boom, at 0.000000000 s)');
+    print.mockRestore();
   });
 
   test('a fault of the World itself is thrown in a turn of the event loop', () => {

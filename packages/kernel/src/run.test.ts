@@ -3,7 +3,7 @@ import { interrupt, worldCrossing, worldEnter, worldLeave } from './enter.ts';
 import { HRTIMER_DEFERRABLE, hrtimerSetup, hrtimerStart } from './hrtimer.ts';
 import type { Net } from './net.ts';
 import { createNet } from './net.ts';
-import { ACTION_CHARGE, NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, openSoftirq, raiseSoftirq, softirqCharge, softirqSpent } from './softirq.ts';
+import { ACTION_CHARGE, NET_RX_SOFTIRQ, NET_TX_SOFTIRQ, openSoftirq, raiseSoftirq, softirqCharge, softirqShare, softirqSpent } from './softirq.ts';
 import { taskletKill, taskletSchedule, taskletSetup } from './tasklet.ts';
 import type { FakeLoop } from './testing/fake-loop.ts';
 import { fakeLoop, fakeRealClock } from './testing/fake-loop.ts';
@@ -202,6 +202,57 @@ describe('the event loop does not starve', () => {
     }
     expect(busy.served).toBe(3000);
     expect(asked).toBeLessThan(3000 / 4);
+  });
+
+  /** How many packets an action of 250 does before it must give way, when each takes `cost` ns. */
+  const share = (clock: 'real' | 'virtual', cost: number): number[] => {
+    const { world, net, loop } = rig(clock);
+    const done: number[] = [];
+    let left = 250;
+    openSoftirq(net, NET_RX_SOFTIRQ, () => {
+      let packets = 0;
+      for (; left > 0 && !softirqSpent(world); left--, packets++) {
+        softirqCharge(world, 1);
+        loop.time += cost;
+      }
+      done.push(packets);
+      if (left > 0) raiseSoftirq(net, NET_RX_SOFTIRQ);
+    });
+    worldEnter(world);
+    raiseSoftirq(net, NET_RX_SOFTIRQ);
+    worldLeave(world);
+    loop.turns();
+    return done;
+  };
+
+  test('real clock: an action gives way when the time of a turn is over, though it has not done its share', () => {
+    expect(share('real', 1_000)).toEqual([250]);
+    const slow = share('real', 100_000);
+    expect(Math.max(...slow)).toBeLessThanOrEqual(15);
+  });
+
+  test('virtual clock: an action does its share, however slow the machine', () => {
+    expect(share('virtual', 1_000)).toEqual([250]);
+    expect(share('virtual', 100_000)).toEqual([250]);
+  });
+
+  test('an action takes fewer packets at once where packets are slow, under a real clock', () => {
+    const { world, net, loop } = rig('real');
+    const shares: number[] = [];
+    openSoftirq(net, NET_RX_SOFTIRQ, () => {
+      for (let i = 0; i < 12; i++) {
+        shares.push(softirqShare(world, 64));
+        softirqCharge(world, 16);
+        loop.time += i < 8 ? 1_000 : 400_000;
+        softirqSpent(world);
+      }
+    });
+    worldEnter(world);
+    raiseSoftirq(net, NET_RX_SOFTIRQ);
+    worldLeave(world);
+    expect(shares[0]).toBe(4);
+    expect(shares[7]).toBe(64);
+    expect(shares[11]).toBe(4);
   });
 
   test('virtual clock: the budget counts work, so a slow machine puts off the same packets as a fast one', () => {

@@ -9,6 +9,7 @@ import { INITIAL_JIFFIES } from './jiffies.ts';
 import type { WorldLink } from './link.ts';
 import { absent } from './link.ts';
 import type { Net } from './net.ts';
+import { setTime } from './now.ts';
 import type { PanicReport } from './panic.ts';
 import { Random, randomFill } from './random.ts';
 import type { Reporter } from './report.ts';
@@ -98,7 +99,8 @@ export class World {
     this.clock = clock;
     this.debug = debug;
     this.random = new Random(seed);
-    this.now = 0;
+    // Nanoseconds start as doubles: V8 would throw away what it compiled when a small integer outgrows 31 bits, after 2 s.
+    this.now = NaN;
     this.ticks = 0;
     this.jiffies = INITIAL_JIFFIES;
     this.depth = 0;
@@ -122,7 +124,7 @@ export class World {
     this.actionCharge = 0;
     this.spent = false;
     this.watching = false;
-    this.watchSince = 0;
+    this.watchSince = NaN;
     this.kick = false;
     this.turnRequested = 0;
     this.quietTurns = 0;
@@ -135,6 +137,7 @@ export class World {
     this.closed = false;
     this.pool = absent();
     this.wire = absent();
+    setTime(this, 0);
   }
 }
 

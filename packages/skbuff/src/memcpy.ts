@@ -1,6 +1,6 @@
 // Copying bytes between slabs and user buffers. Measured: within one buffer copyWithin is the fastest; between two,
-// set() with a view of the source costs 70 ns before the first byte, so short pieces go byte by byte, or, where both
-// sides have a DataView, word by word.
+// set() costs 25 ns before the first byte and a view of the source 40 ns more, so short pieces of a source go byte by byte,
+// or, where both sides have a DataView, word by word.
 
 /** Below this many bytes a byte loop beats making a view. */
 const BYTES_MAX = 24;
@@ -11,6 +11,8 @@ const WORDS_MAX = 192;
 export function memcpy(dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number): void {
   if (dst === src) {
     dst.copyWithin(dstOff, srcOff, srcOff + len);
+  } else if (len === src.length) {
+    dst.set(src, dstOff);
   } else if (len < BYTES_MAX) {
     for (let i = 0; i < len; i++) dst[dstOff + i] = src[srcOff + i]!;
   } else {
