@@ -167,7 +167,7 @@ describeReal('TCP', () => {
     void serveEcho(7);
     const clients = nsPeer(real.ns, 'tcp-clients', OURS, 7, 500);
     expect(await nextLine(clients, 30)).toBe('open');
-    expect(real.host.show.sockets().filter(({ state }) => state === 'ESTAB')).toHaveLength(500);
+    await eventually('we see them all', () => real.host.show.sockets().filter(({ state }) => state === 'ESTAB').length === 500);
     expect(nsText(real.ns, 'ss', '-Htn', 'state', 'established').trim().split('\n')).toHaveLength(500);
     clients.stdin?.write('go\n');
     expect(await nextLine(clients, 30)).toBe('500');

@@ -3,6 +3,7 @@
  * npm start: the chapter's main job. Builds the segment, starts the service, says what it built and what to type, and
  * ends in order at Ctrl-C. A mistake of the user's (a port in use, no permission, a bad address) is one line and status 2.
  */
+import { setImmediate } from 'node:timers/promises';
 import { parseOptions, UsageError, type Options } from './options.ts';
 import { buildSegment, type Segment } from './segment.ts';
 import { ECHO_PORT, serveTcp, serveUdp } from './echo.ts';
@@ -45,11 +46,13 @@ async function serve(options: Options, segment: Segment, capture: CaptureFile | 
   process.stdout.write(`\n${countersTable(segment, gateway, capture).join('\n')}\n`);
 }
 
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
+/** Resolves at Ctrl-C, after what had ended before it is closed, which takes node:net a turn of the event loop or two. */
+async function signalled(): Promise<void> {
+  await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
+  for (let turn = 0; turn < 2; turn++) await setImmediate();
 }
 
 function fail(error: unknown): never {
