@@ -17,10 +17,16 @@ import { traceNet } from './trace.ts';
 import { virtualClock } from './virtual-clock.ts';
 import { initWork, scheduleWork } from './work.ts';
 import type { World } from './world.ts';
+import type { World } from './world.ts';
 import { createWorld } from './world.ts';
 
 function boom(): never {
   throw new Error('boom');
+}
+
+/** A World whose panics are looked at afterwards, not printed. */
+function quietWorld(): World {
+  return createWorld({ onPanic: () => undefined });
 }
 
 /** Ways in which a function of a Net can come to throw. */
@@ -71,7 +77,7 @@ describe('a fault is confined to its Net', () => {
   });
 
   test('nothing of the Net runs after the fault, not even what was raised with it', async () => {
-    const world = createWorld();
+    const world = quietWorld();
     const net = createNet(world);
     const log: string[] = [];
     openSoftirq(net, 3, boom);
@@ -89,7 +95,7 @@ describe('a fault is confined to its Net', () => {
   });
 
   test('the works that exit functions schedule still run: a sleeper must learn of its end', async () => {
-    const world = createWorld();
+    const world = quietWorld();
     const net = createNet(world);
     const log: string[] = [];
     const work = initWork(net, () => log.push('woken'), null);
@@ -102,7 +108,7 @@ describe('a fault is confined to its Net', () => {
   });
 
   test('a fault leaves the nesting of calls as it was for what runs next', () => {
-    const world = createWorld();
+    const world = quietWorld();
     const net = createNet(world);
     const depths: number[] = [];
     worldEnter(world);
@@ -113,7 +119,7 @@ describe('a fault is confined to its Net', () => {
   });
 
   test('the first fault is the one that is reported', async () => {
-    const world = createWorld();
+    const world = quietWorld();
     const net = createNet(world);
     netPanic(net, new Error('first'));
     netPanic(net, new Error('second'));
@@ -123,7 +129,7 @@ describe('a fault is confined to its Net', () => {
   });
 
   test('an exit function that throws does not keep the others from running', async () => {
-    const world = createWorld();
+    const world = quietWorld();
     const net = createNet(world);
     const log: string[] = [];
     netAtExit(net, () => log.push('ran'));

@@ -305,6 +305,7 @@ describe('the event loop does not starve', () => {
 describe('faults', () => {
   test('interrupt: a throw, at whatever depth, panics the Net alone and the caller goes on', () => {
     const { world, net, log } = rig('virtual');
+    world.onPanic = () => undefined;
     interrupt(net, function badInterrupt() {
       worldEnter(world);
       worldEnter(world);
