@@ -17,7 +17,6 @@ import { traceNet } from './trace.ts';
 import { virtualClock } from './virtual-clock.ts';
 import { initWork, scheduleWork } from './work.ts';
 import type { World } from './world.ts';
-import type { World } from './world.ts';
 import { createWorld } from './world.ts';
 
 function boom(): never {
@@ -172,8 +171,9 @@ describe('a fault is confined to its Net', () => {
 
   test('a panic that nobody listens to is printed on the console', () => {
     const printed: unknown[] = [];
+    const { console } = globalThis as unknown as { console: { error: (text: unknown) => void } };
     const { error } = console;
-    console.error = (text: unknown) => printed.push(text);
+    console.error = (text) => void printed.push(text);
     const loop = fakeLoop();
     const world = createWorld({ clock: virtualClock({ loop }) });
     interrupt(createNet(world, { name: 'h1' }), boom, null);
