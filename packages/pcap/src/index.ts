@@ -8,3 +8,7 @@ export {
   pcapngWritePacket, pcapngWriteStatistics,
   type PcapngInterface, type PcapngPacketInfo, type PcapngSink, type PcapngStatistics,
 } from './pcapng.ts';
+
+// Reading pcap and pcapng.
+export { captureNext, openCapture, readCapture } from './capture-file.ts';
+export { CaptureError, CaptureInterface, CaptureReader, CaptureRecord } from './capture-record.ts';

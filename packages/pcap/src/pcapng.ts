@@ -5,6 +5,12 @@
 // one whole block and the sink's to keep. All numbers are little-endian; times are nanoseconds (if_tsresol 9).
 // Read first: draft-ietf-opsawg-pcapng §3 (block structure), §4.1 SHB, §4.2 IDB, §4.3 EPB, §4.6 ISB.
 
+import {
+  BLOCK_EPB, BLOCK_IDB, BLOCK_ISB, BLOCK_SHB, BYTE_ORDER_MAGIC, OPT_COMMENT, OPT_EPB_DROPCOUNT, OPT_EPB_FLAGS, OPT_IF_DESCRIPTION,
+  OPT_IF_FILTER, OPT_IF_NAME, OPT_IF_TSRESOL, OPT_ISB_IFDROP, OPT_ISB_IFRECV,
+} from './pcapng-blocks.ts';
+import { utf8 as utf8Octets } from './utf8.ts';
+
 /** Takes one chunk of the file; the chunk is the sink's from then on. */
 export type PcapngSink = (chunk: Uint8Array) => void;
 
@@ -25,24 +31,13 @@ export const EPB_PROMISCUOUS = 4 << 2;
 /** Offset of the packet's bytes in an enhanced packet block. */
 export const EPB_DATA = 28;
 
-const BLOCK_SHB = 0x0a0d0d0a;
-const BLOCK_IDB = 1;
-const BLOCK_ISB = 5;
-const BLOCK_EPB = 6;
-const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
-
-const OPT_COMMENT = 1;
 const OPT_SHB_USERAPPL = 4;
-const OPT_IF_NAME = 2;
-const OPT_IF_DESCRIPTION = 3;
 const OPT_IF_MACADDR = 6;
-const OPT_IF_TSRESOL = 9;
-const OPT_EPB_FLAGS = 2;
-const OPT_EPB_DROPCOUNT = 4;
 const OPT_ISB_STARTTIME = 2;
 const OPT_ISB_ENDTIME = 3;
-const OPT_ISB_IFRECV = 4;
-const OPT_ISB_IFDROP = 5;
+const OPT_ISB_FILTERACCEPT = 6;
+const OPT_ISB_OSDROP = 7;
+const OPT_ISB_USRDELIV = 8;
 
 const NANOSECONDS = 9;
 
@@ -59,6 +54,8 @@ export interface PcapngInterface {
   readonly description?: string;
   /** Six octets. */
   readonly macAddress?: Uint8Array;
+  /** The capture filter, in words. */
+  readonly filter?: string;
 }
 
 /** What is said of a packet besides its bytes. */
@@ -82,6 +79,10 @@ export interface PcapngStatistics {
   readonly received: number;
   /** Packets that it dropped for lack of room. */
   readonly dropped: number;
+  /** Packets that the filter let through, that were then dropped for lack of room, and that came to the user. */
+  readonly accepted?: number;
+  readonly droppedByHost?: number;
+  readonly delivered?: number;
 }
 
 /** A capture file in the making. */
@@ -118,6 +119,7 @@ export function pcapngAddInterface(writer: PcapngWriter, description: PcapngInte
   const options: PcapngOption[] = [[OPT_IF_NAME, utf8(description.name)]];
   if (description.description !== undefined) options.push([OPT_IF_DESCRIPTION, utf8(description.description)]);
   if (description.macAddress !== undefined) options.push([OPT_IF_MACADDR, description.macAddress]);
+  if (description.filter !== undefined) options.push([OPT_IF_FILTER, filterValue(description.filter)]);
   options.push([OPT_IF_TSRESOL, Uint8Array.of(NANOSECONDS)]);
   const block = makeBlock(BLOCK_IDB, 8, options);
   const view = viewOf(block);
@@ -160,12 +162,16 @@ export function pcapngWriteBlock(writer: PcapngWriter, block: Uint8Array): void 
 
 /** Writes the counters of an interface, after its last packet. */
 export function pcapngWriteStatistics(writer: PcapngWriter, interfaceId: number, statistics: PcapngStatistics): void {
-  const block = makeBlock(BLOCK_ISB, 12, [
+  const options: PcapngOption[] = [
     [OPT_ISB_STARTTIME, time(statistics.startTime)],
     [OPT_ISB_ENDTIME, time(statistics.endTime)],
     [OPT_ISB_IFRECV, uint64(BigInt(statistics.received))],
     [OPT_ISB_IFDROP, uint64(BigInt(statistics.dropped))],
-  ]);
+  ];
+  if (statistics.accepted !== undefined) options.push([OPT_ISB_FILTERACCEPT, uint64(BigInt(statistics.accepted))]);
+  if (statistics.droppedByHost !== undefined) options.push([OPT_ISB_OSDROP, uint64(BigInt(statistics.droppedByHost))]);
+  if (statistics.delivered !== undefined) options.push([OPT_ISB_USRDELIV, uint64(BigInt(statistics.delivered))]);
+  const block = makeBlock(BLOCK_ISB, 12, options);
   const view = viewOf(block);
   view.setUint32(8, interfaceId, true);
   setTime(view, 12, statistics.endTime);
@@ -227,24 +233,11 @@ function uint64(number: bigint): Uint8Array {
 /** The longest option value, so that a padded one still has a 16-bit length. */
 const OPTION_MAX = 65532;
 
-/**
- * UTF-8 of a comment or name. By hand: TextEncoder is not part of the language, and this package asks nothing of where it
- * runs. A lone surrogate becomes U+FFFD; what is longer than an option can be is cut between two characters.
- */
 function utf8(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const character of text) {
-    const encoded = utf8Character(character.codePointAt(0) ?? 0);
-    if (bytes.length + encoded.length > OPTION_MAX) break;
-    bytes.push(...encoded);
-  }
-  return Uint8Array.from(bytes);
+  return utf8Octets(text, OPTION_MAX);
 }
 
-function utf8Character(code: number): number[] {
-  if (code < 0x80) return [code];
-  if (code < 0x800) return [0xc0 | (code >> 6), 0x80 | (code & 0x3f)];
-  if (code >= 0xd800 && code < 0xe000) return [0xef, 0xbf, 0xbd];
-  if (code < 0x10000) return [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
-  return [0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)];
+/** if_filter: an octet 0, for a filter in words, then its text. */
+function filterValue(text: string): Uint8Array {
+  return Uint8Array.of(0, ...utf8Octets(text, OPTION_MAX - 1));
 }
