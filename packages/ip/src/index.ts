@@ -40,13 +40,14 @@ export {
   IP_ADD_MEMBERSHIP, IP_BIND_ADDRESS_NO_PORT, IP_CMSG_ORIGDSTADDR, IP_CMSG_PKTINFO, IP_CMSG_RECVFRAGSIZE, IP_CMSG_RECVOPTS,
   IP_CMSG_RETOPTS, IP_CMSG_TOS, IP_CMSG_TTL, IP_DROP_MEMBERSHIP, IP_FREEBIND, IP_HDRINCL, IP_LOCAL_PORT_RANGE, IP_MINTTL, IP_MTU,
   IP_MTU_DISCOVER, IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_NODEFRAG, IP_OPTIONS, IP_PKTINFO,
-  IP_PROTOCOL, IP_RECVERR, IP_RECVFRAGSIZE, IP_RECVOPTS, IP_RECVORIGDSTADDR, IP_RECVTOS, IP_RECVTTL, IP_RETOPTS, IP_TOS, IP_TRANSPARENT,
+  IP_PROTOCOL, IP_RECVERR, IP_RECVFRAGSIZE, IP_RECVOPTS, IP_RECVORIGDSTADDR, IP_RECVTOS, IP_RECVTTL, IP_RETOPTS, IP_ROUTER_ALERT, IP_TOS, IP_TRANSPARENT,
   IP_TTL, IP_UNICAST_IF, InPktinfo, IpMreqn,
 } from './ip-uapi.ts';
 
 // Input and forwarding
 export { ipLocalDeliver, ipLocalDeliverFinish, ipPacketType, ipRcv, ipRcvFinish } from './ip-input.ts';
 export { ipForward, ipForwardFinish } from './ip-forward.ts';
+export { IpRaChain, ipRaControl } from './ip-ra.ts';
 export { ipDefrag } from './ip-fragment.ts';
 export { IP_DEFRAG_CONNTRACK_IN, IP_DEFRAG_CONNTRACK_OUT, IP_DEFRAG_LOCAL_DELIVER } from './inet-fragment.ts';
 export { ipcbFlags, ipcbFragMaxSize, ipcbIif, ipcbInit, ipcbOptlen, ipcbSetFlag } from './ip-cb.ts';

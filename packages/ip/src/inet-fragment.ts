@@ -14,6 +14,7 @@ export const INET_FRAG_COMPLETE = 4;
 
 /** Why somebody reassembles: part of the key, so that different users do not mix. */
 export const IP_DEFRAG_LOCAL_DELIVER = 0;
+export const IP_DEFRAG_CALL_RA_CHAIN = 1;
 export const IP_DEFRAG_CONNTRACK_IN = 4;
 export const IP_DEFRAG_CONNTRACK_OUT = 5;
 

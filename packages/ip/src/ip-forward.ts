@@ -9,17 +9,18 @@ import {
 } from '@stack/kernel';
 import { PACKET_HOST, llReservedSpace } from '@stack/netdev';
 import { NFPROTO_IPV4, NF_INET_FORWARD, nfHook } from '@stack/netfilter';
-import { CHECKSUM_COMPLETE, CHECKSUM_NONE, NET_RX_DROP, dstOutput, kfreeSkbReason, skbCow } from '@stack/skbuff';
+import { CHECKSUM_COMPLETE, CHECKSUM_NONE, NET_RX_DROP, NET_RX_SUCCESS, dstOutput, kfreeSkbReason, skbCow } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_SR_FAILED, ICMP_TIME_EXCEEDED,
 } from './icmp-types.ts';
 import { icmpSend } from './icmp-send.ts';
 import {
-  IPOPT_F_STRICTROUTE, IPSKB_FORWARDED, IPSKB_IGNORE_DF, ipcbFlags, ipcbFragMaxSize, ipcbOptFlags, ipcbOptlen, ipcbSetFlag, ipcbSrr,
+  IPOPT_F_ROUTER_ALERT, IPOPT_F_STRICTROUTE, IPSKB_FORWARDED, IPSKB_IGNORE_DF, ipcbFlags, ipcbFragMaxSize, ipcbOptFlags, ipcbOptlen, ipcbSetFlag, ipcbSrr,
 } from './ip-cb.ts';
 import { IP_DF, ipDecreaseTtl, ipHdrFragOff, ipHdrTos, ipHdrTtl } from './ip-header.ts';
 import { ipForwardOptions } from './ip-options-path.ts';
+import { ipCallRaChain } from './ip-ra.ts';
 import { ipDstMtuMaybeForward } from './ip-sock.ts';
 import { ipRtSendRedirect } from './route-redirect.ts';
 import { RTCF_DOREDIRECT } from './rtable.ts';
@@ -50,6 +51,7 @@ export function ipForward(skb: SkBuff): number {
   if (rt === null || dev === null || skb.pktType !== PACKET_HOST || skb.sk !== null) {
     return ipForwardDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
+  if ((ipcbOptFlags(skb) & IPOPT_F_ROUTER_ALERT) !== 0 && ipCallRaChain(skb)) return NET_RX_SUCCESS;
   if (skb.ipSummed === CHECKSUM_COMPLETE) skb.ipSummed = CHECKSUM_NONE;
   if (ipHdrTtl(skb) <= 1) {
     snmpInc(net.ipv4.ipMib, IPSTATS_MIB_INHDRERRORS);

@@ -143,6 +143,7 @@ test('a raw socket is asked before the transport, and keeps an unknown protocol 
       return protocol === 200;
     },
     icmpError: () => undefined,
+    rcv: () => undefined,
   };
   expect(inetAddRawOps(pair.b, raw)).toBe(0);
   expect(inetAddRawOps(pair.b, { ...raw })).toBe(-EEXIST);

@@ -18,6 +18,7 @@ import { inetLookupIfaddr } from './ifaddr.ts';
 import { ipMcFindDev, ipMcJoinGroup, ipMcLeaveGroup } from './ip-mc-sock.ts';
 import { ipOptionsParse } from './ip-options-user.ts';
 import { skDstCheck } from './ip-output.ts';
+import { ipRaControl, ipRaWanted } from './ip-ra.ts';
 import { rtTos2priority } from './ip-tos.ts';
 import * as uapi from './ip-uapi.ts';
 
@@ -123,6 +124,7 @@ function setNumber(sk: InetSock, name: number, value: number): number {
       sk.localPortRange = value;
       return 0;
     }
+    case uapi.IP_ROUTER_ALERT: return ipRaControl(sk, value !== 0);
     default:
       return -ENOPROTOOPT;
   }
@@ -171,6 +173,7 @@ export function ipGetsockopt(sk: InetSock, level: number, name: number): number 
     case uapi.IP_UNICAST_IF: return sk.ucIndex;
     case uapi.IP_LOCAL_PORT_RANGE: return new OptInt(sk.localPortRange);
     case uapi.IP_PROTOCOL: return sk.skProtocol;
+    case uapi.IP_ROUTER_ALERT: return ipRaWanted(sk) ? 1 : 0;
     default: return -ENOPROTOOPT;
   }
 }

@@ -6,6 +6,7 @@ export const IP_TOS = 1;
 export const IP_TTL = 2;
 export const IP_HDRINCL = 3;
 export const IP_OPTIONS = 4;
+export const IP_ROUTER_ALERT = 5;
 export const IP_RECVOPTS = 6;
 export const IP_RETOPTS = 7;
 export const IP_PKTINFO = 8;

@@ -12,6 +12,7 @@ import { Flowi4 } from './flow.ts';
 import { IcmpLimits } from './icmp-limits.ts';
 import { IpIdents } from './ip-ident.ts';
 import { IPDEFTTL } from './ip-header.ts';
+import type { IpRaChain } from './ip-ra.ts';
 import { FragQueues } from './inet-fragment.ts';
 import { Ipv4Devconf } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
@@ -69,6 +70,8 @@ export class NetnsIpv4 {
   inetProtos: (InetProtocol | null)[];
   inetOffloads: (NetOffload | null)[];
   rawOps: RawOps | null;
+  /** Raw sockets that want packets with router alert (ip-ra.ts). */
+  raChain: IpRaChain | null;
   /* Reassembly (ip-fragment.ts), identifications (ip-ident.ts), the limits of ICMP (icmp-ratelimit.ts). */
   frags: FragQueues;
   idents: IpIdents;
@@ -117,6 +120,7 @@ export class NetnsIpv4 {
     this.inetProtos = inetProtosNew<InetProtocol>();
     this.inetOffloads = inetProtosNew<NetOffload>();
     this.rawOps = null;
+    this.raChain = null;
     this.frags = new FragQueues(net);
     this.idents = new IpIdents(net);
     this.icmpLimits = new IcmpLimits();

@@ -6,6 +6,7 @@
  */
 import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import type { InetSock } from '@stack/inet-sock';
 import type { SkBuff, SkBuffHead } from '@stack/skbuff';
 import { MAX_INET_PROTOS } from './ip-header.ts';
 
@@ -53,6 +54,8 @@ export interface RawOps {
   readonly localDeliver: (skb: SkBuff, protocol: number) => boolean;
   /** An ICMP error for raw sockets, as InetProtocol.errHandler. */
   readonly icmpError: (skb: SkBuff, protocol: number, info: number) => void;
+  /** Gives skb (consumed), data at the IP header, to the raw socket sk (the kernel's raw_rcv): a packet with router alert. */
+  readonly rcv: (sk: InetSock, skb: SkBuff) => void;
 }
 
 /** An empty table of protocols. */
