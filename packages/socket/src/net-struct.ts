@@ -106,6 +106,8 @@ export class NetnsSocket {
   /** Finds a device by name, 0 if there is none: set by whoever installs devices for sockets (SO_BINDTODEVICE). */
   ifnameToIndex: ((net: Net, name: string) => number) | null;
   nextPid: number;
+  /** Wall clock at World time 0, whole ms since 1970: what receive times are counted from. */
+  wallOffset: number;
   sysctlSomaxconn: number;
   sysctlWmemDefault: number;
   sysctlRmemDefault: number;
@@ -124,6 +126,7 @@ export class NetnsSocket {
     this.taskFrag = new PageFrag();
     this.ifnameToIndex = null;
     this.nextPid = 1;
+    this.wallOffset = 0;
     this.sysctlSomaxconn = SOMAXCONN;
     this.sysctlWmemDefault = 212992;
     this.sysctlRmemDefault = 212992;

@@ -24,20 +24,30 @@ export function sockStampSkb(sk: Sock, skb: SkBuff): void {
   if (skb.tstamp === 0 && sockFlag(sk, SOCK_RCVTSTAMP)) skb.tstamp = sk.skNet.world.now;
 }
 
-/** World time `tstamp` (ns) as ms since 1970. */
-function wallClock(sk: Sock, tstamp: number): number {
-  const { world } = sk.skNet;
-  return world.clock.wallTime() - (world.now - tstamp) / 1e6;
+/** How far the wall clock may be off the World's before receive times are counted from it anew (it was set), ms. */
+const WALL_SLACK = 10;
+
+/**
+ * World time `tstamp` (ns) on the wall clock. The offset between the two is kept, so that the differences between receive
+ * times are those of the World's clock, which is finer.
+ */
+function wallClock(sk: Sock, tstamp: number): Timespec {
+  const { skNet: net } = sk;
+  const { world, socket: ns } = net;
+  const offset = Math.round(world.clock.wallTime() - world.now / 1e6);
+  if (Math.abs(offset - ns.wallOffset) > WALL_SLACK) ns.wallOffset = offset;
+  const whole = Math.floor(ns.wallOffset / 1000);
+  const nsec = (ns.wallOffset - whole * 1000) * 1e6 + tstamp;
+  const sec = Math.floor(nsec / 1e9);
+  return new Timespec(whole + sec, nsec - sec * 1e9);
 }
 
 /** SCM_TIMESTAMP or SCM_TIMESTAMPNS, if the sock asked for it (SO_TIMESTAMP, SO_TIMESTAMPNS). */
 export function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
   if (!sockFlag(sk, SOCK_RCVTSTAMP)) return;
-  const ms = wallClock(sk, skb.tstamp === 0 ? sk.skNet.world.now : skb.tstamp);
-  const sec = Math.floor(ms / 1000);
-  const rest = ms - sec * 1000;
-  if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, new Timespec(sec, Math.floor(rest * 1e6)));
-  else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(sec, Math.floor(rest * 1e3)));
+  const time = wallClock(sk, skb.tstamp === 0 ? sk.skNet.world.now : skb.tstamp);
+  if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, time);
+  else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(time.tvSec, Math.floor(time.tvNsec / 1e3)));
 }
 
 /** What a datagram protocol adds to every message it hands up: receive time, and the count of drops before it (SO_RXQ_OVFL). */

@@ -5,12 +5,13 @@
 import {
   EDOM, EINVAL, ENODEV, ENOPROTOOPT, EOPNOTSUPP, MAX_SCHEDULE_TIMEOUT,
 } from '@stack/kernel';
+import { sockSetFilter } from './filter.ts';
 import { Linger, Timeval } from './msghdr.ts';
 import type { Socket } from './net-struct.ts';
 import { skDstReset } from './sock-alloc.ts';
 import { skSetRcvbuf, skSetSndbuf } from './sock-mem.ts';
 import {
-  OptInt, SK_CAN_REUSE, SK_NO_REUSE, SK_PACING_UNLIMITED, SOCK_BROADCAST, SOCK_DBG, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE,
+  OptInt, SK_CAN_REUSE, SK_NO_REUSE, SK_PACING_UNLIMITED, SOCK_BROADCAST, SOCK_DBG, SOCK_FILTER_LOCKED, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE,
   SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, SOCK_URGINLINE, sockFlag, sockResetFlag, sockSetFlag, sockValboolFlag, TCP_LISTEN,
 } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
@@ -32,6 +33,10 @@ export function sockSetsockopt(sock: Socket, name: number, value: SockOptValue):
       return setTimeo(sk, false, value);
     case so.SO_BINDTODEVICE:
       return setBindToDevice(sk, value);
+    case so.SO_ATTACH_FILTER:
+    case so.SO_DETACH_FILTER:
+    case so.SO_LOCK_FILTER:
+      return sockSetFilter(sk, name, value);
     default: {
       const val = typeof value === 'boolean' ? Number(value) : value;
       return typeof val === 'number' && Number.isInteger(val) ? setInt(sk, name, val) : -EINVAL;
@@ -243,6 +248,8 @@ function getMore(sk: Sock, name: number): number | object {
       return sk.skMaxPacingRate;
     case so.SO_MEMINFO:
       return skMeminfo(sk);
+    case so.SO_LOCK_FILTER:
+      return Number(sockFlag(sk, SOCK_FILTER_LOCKED));
     case so.SO_PEEK_OFF:
       return -EOPNOTSUPP;
     default:

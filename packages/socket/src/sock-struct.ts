@@ -8,6 +8,7 @@ import type { Net, WaitQueueHead } from '@stack/kernel';
 import { SkBuffHead } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import type { File, PollTable } from './file.ts';
+import type { SockFilter } from './filter.ts';
 import type { MsgHdr, SockAddr } from './msghdr.ts';
 import type { Socket } from './net-struct.ts';
 
@@ -59,6 +60,7 @@ export const SOCK_LOCALROUTE = 13;
 export const SOCK_MEMALLOC = 14;
 export const SOCK_RXQ_OVFL = 16;
 export const SOCK_ZEROCOPY = 17;
+export const SOCK_FILTER_LOCKED = 18;
 
 /** skMaxPacingRate and skPacingRate while nothing limits them. */
 export const SK_PACING_UNLIMITED = 0x7fffffff;
@@ -241,6 +243,8 @@ export class Sock {
   skTxHash: number;
   skDstPendingConfirm: boolean;
   skUserData: object | null;
+  /** SO_ATTACH_FILTER: which packets are queued, and how much of each. */
+  skFilter: SockFilter | null;
   /* What happens to the sock (softirq side); each may be replaced. */
   skStateChange: (sk: Sock) => void;
   skDataReady: (sk: Sock) => void;
@@ -310,6 +314,7 @@ export class Sock {
     this.skTxHash = 0;
     this.skDstPendingConfirm = false;
     this.skUserData = null;
+    this.skFilter = null;
     this.skStateChange = sockNoop;
     this.skDataReady = sockNoop;
     this.skWriteSpace = sockNoop;

@@ -11,6 +11,7 @@ export const AF_INET6 = 10;
 export const AF_PACKET = 17;
 export const AF_MAX = 46;
 export const PF_INET = AF_INET;
+export const PF_PACKET = AF_PACKET;
 
 /* Socket types, and the flags that may be or-ed to them in socket(2) and accept4(2). */
 export const SOCK_STREAM = 1;
@@ -35,6 +36,8 @@ export const SOL_IP = 0;
 export const SOL_SOCKET = 1;
 export const SOL_TCP = 6;
 export const SOL_UDP = 17;
+export const SOL_RAW = 255;
+export const SOL_PACKET = 263;
 
 /* Options at SOL_SOCKET. */
 export const SO_DEBUG = 1;
@@ -56,6 +59,8 @@ export const SO_SNDLOWAT = 19;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
+export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
 export const SO_TIMESTAMP = 29;
 export const SCM_TIMESTAMP = SO_TIMESTAMP;
 export const SO_ACCEPTCONN = 30;
@@ -68,6 +73,7 @@ export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_RXQ_OVFL = 40;
 export const SO_PEEK_OFF = 42;
+export const SO_LOCK_FILTER = 44;
 export const SO_BUSY_POLL = 46;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
