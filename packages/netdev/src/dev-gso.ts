@@ -10,9 +10,10 @@ import {
   type SkBuff,
 } from '@stack/skbuff';
 import { ETH_P_IP, ETH_P_IPV6 } from './if-ether.ts';
+import { ethTypeVlan, skbNetworkProtocol, vlanHwaccelPushInside } from './if-vlan.ts';
 import {
-  NETIF_F_FRAGLIST, NETIF_F_GSO_MASK, NETIF_F_GSO_ROBUST, NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_IPV6_CSUM,
-  NETIF_F_IP_CSUM, NETIF_F_SG, NETIF_F_TSO, NETIF_F_TSO6, NETIF_F_TSO_ECN, NETIF_F_TSO_MANGLEID,
+  NETIF_F_FRAGLIST, NETIF_F_GSO_MASK, NETIF_F_GSO_ROBUST, NETIF_F_GSO_UDP_L4, NETIF_F_HW_CSUM, NETIF_F_HW_VLAN_CTAG_TX,
+  NETIF_F_IPV6_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG, NETIF_F_TSO, NETIF_F_TSO6, NETIF_F_TSO_ECN, NETIF_F_TSO_MANGLEID,
 } from './netdev-features.ts';
 import type { NetDevice } from './netdevice.ts';
 import { findOffload } from './ptype.ts';
@@ -45,7 +46,7 @@ export function netifNeedsGso(skb: SkBuff, features: number): boolean {
  * there is nothing to cut; -EPROTONOSUPPORT if the protocol has no PacketOffload, or what that returned.
  */
 export function skbGsoSegment(skb: SkBuff, features: number): SkBuff | number | null {
-  const offload = findOffload(skb.net.netdev, skb.protocol);
+  const offload = findOffload(skb.net.netdev, skbNetworkProtocol(skb));
   if (offload === null) return -EPROTONOSUPPORT;
   const macLen = skb.networkHeader - skb.data;
   if (macLen < 0) return -EPROTONOSUPPORT;
@@ -62,16 +63,21 @@ export function netifSkbFeatures(skb: SkBuff, dev: NetDevice): number {
   let features = dev.features;
   const shinfo = skb.shinfo;
   if (shinfo.gsoSize !== 0 && shinfo.gsoSegs > dev.gsoMaxSegs) features &= ~NETIF_F_GSO_MASK;
+  if (skb.vlanProto !== 0 || ethTypeVlan(skb.protocol)) features &= dev.vlanFeatures | NETIF_F_HW_VLAN_CTAG_TX;
   const check = dev.netdevOps.ndoFeaturesCheck;
   return check === null ? features : check(skb, dev, features);
 }
 
 /**
- * Makes `skb` fit the device: cuts a packet of many segments that it cannot cut, makes one piece of one that it cannot
+ * Makes `skb` fit the device: puts a VLAN tag that it cannot insert into the octets, cuts a packet of many segments that it cannot cut, makes one piece of one that it cannot
  * gather, completes a checksum that it cannot. Takes the sk_buff over. Returns a list linked by `next`, or null when it
  * had to be dropped (counted).
  */
 export function validateXmitSkb(skb: SkBuff, dev: NetDevice): SkBuff | null {
+  if (skb.vlanProto !== 0 && (dev.features & NETIF_F_HW_VLAN_CTAG_TX) === 0 && vlanHwaccelPushInside(skb) === null) {
+    dev.stats.txDropped++;
+    return null;
+  }
   if (skb.shinfo.gsoSize === 0 && skb.ipSummed !== CHECKSUM_PARTIAL && skb.dataLen === 0) return skb;
   const features = netifSkbFeatures(skb, dev);
   if (netifNeedsGso(skb, features)) {

@@ -1,13 +1,17 @@
 // Receiving: from the driver to the protocols.
 //
 // NAPI driver: poll -> napiGroReceive() (gro.ts) -> netifReceiveSkb(). Other drivers: netifRx() and processBacklog()
-// (dev-backlog.ts) -> netifReceiveSkb(). From there: taps (ptypeAll), the device's rxHandler, ptypeBase by skb.protocol.
+// (dev-backlog.ts) -> netifReceiveSkb(). From there: taps (ptypeAll), the VLAN device if there is a tag, the device's
+// rxHandler, ptypeBase by skb.protocol; a packet that VLAN device or rxHandler gave another device begins again as that one's.
 // Everything here takes the sk_buff over.
 
 import { SKB_DROP_REASON_UNHANDLED_PROTO, softirqCharge } from '@stack/kernel';
 import { NET_RX_DROP, NET_RX_SUCCESS, kfreeSkbReason, skbClone, type SkBuff } from '@stack/skbuff';
+import { PACKET_OTHERHOST } from './if-packet.ts';
+import { VLAN_VID_MASK, ethTypeVlan, skbVlanUntag, vlanHwaccelClearTag, vlanTapClone } from './if-vlan.ts';
 import { RX_HANDLER_ANOTHER, RX_HANDLER_CONSUMED, RX_HANDLER_EXACT, type NetDevice, type PacketType } from './netdevice.ts';
 import { PTYPE_HASH_MASK, type NetnsNetdev } from './softnet.ts';
+import { vlanDoReceive } from './vlan-core.ts';
 
 /**
  * Hands a received packet to whoever wants it: `data` at the network header, macHeader, protocol, dev and pktType set
@@ -28,6 +32,14 @@ export function netifReceiveSkb(skb: SkBuff): number {
   for (;;) {
     if (nn.ptypeAll.length !== 0) deliverTaps(nn.ptypeAll, skb, dev, origDev);
     if (dev.ptypeAll.length !== 0) deliverTaps(dev.ptypeAll, skb, dev, origDev);
+    if (skb.vlanProto !== 0 || ethTypeVlan(skb.protocol)) {
+      const verdict = receiveTagged(skb);
+      if (verdict < 0) return NET_RX_DROP;
+      if (verdict > 0) {
+        dev = skb.dev!;
+        continue;
+      }
+    }
     const handler = dev.rxHandler;
     if (handler === null) return deliverPtype(nn, skb, dev, origDev, false);
     const verdict = handler(skb);
@@ -37,11 +49,20 @@ export function netifReceiveSkb(skb: SkBuff): number {
   }
 }
 
+/**
+ * A packet with a tag in its octets or beside them. Returns 1 if its VLAN device has it now, -1 if it was freed, 0 if nobody
+ * here has that VLAN: the tag is beside the octets still (a bridge forwards it), see deliverPtype().
+ */
+function receiveTagged(skb: SkBuff): number {
+  if (skb.vlanProto === 0 && skbVlanUntag(skb) === null) return -1;
+  return vlanDoReceive(skb);
+}
+
 /** Each tap gets a clone. Deviation: Linux hands out the same sk_buff with a reference more, which the tap then clones. */
 function deliverTaps(taps: PacketType[], skb: SkBuff, dev: NetDevice, origDev: NetDevice): void {
   for (let i = 0; i < taps.length; i++) {
     const pt = taps[i]!;
-    const clone = skbClone(skb);
+    const clone = vlanTapClone(skb);
     if (clone === null) return;
     if (clone.tstamp === 0) clone.tstamp = dev.net.world.now;
     pt.func(clone, dev, pt, origDev);
@@ -50,6 +71,11 @@ function deliverTaps(taps: PacketType[], skb: SkBuff, dev: NetDevice, origDev: N
 
 /** To the protocols of skb.protocol: the last gets the sk_buff itself, those before it clones. */
 function deliverPtype(nn: NetnsNetdev, skb: SkBuff, dev: NetDevice, origDev: NetDevice, exact: boolean): number {
+  if (skb.vlanProto !== 0) {
+    // Not our VLAN, so not for us; number 0 is no VLAN but a priority (IEEE 802.1Q §9.6).
+    if ((skb.vlanTci & VLAN_VID_MASK) !== 0) skb.pktType = PACKET_OTHERHOST;
+    vlanHwaccelClearTag(skb);
+  }
   const protocol = skb.protocol;
   const bucket = nn.ptypeBase[protocol & PTYPE_HASH_MASK]!;
   let prev: PacketType | null = null;

@@ -60,6 +60,7 @@ export {
   napiSchedulePrep, netRxAction, netifNapiAdd,
 } from './napi.ts';
 export { GRO_HELD, GRO_MERGED, GRO_NORMAL, groFlushAll, napiGroReceive } from './gro.ts';
+export { vlanDoReceive, vlanFindDev } from './vlan-core.ts';
 export { devAddOffload, devAddPack, devRemoveOffload, devRemovePack, findOffload, ptypeHash } from './ptype.ts';
 
 // Ethernet and what is between packets and devices
@@ -71,6 +72,13 @@ export {
   NET_IP_ALIGN, NET_SKB_PAD, devHardHeader, devParseHeader, llReservedSpace, netdevAllocSkb, netdevAllocSkbIpAlign,
   skbPutPadto,
 } from './skb-dev.ts';
+
+// VLAN tags
+export {
+  VLAN_CFI_MASK, VLAN_ETH_HLEN, VLAN_HLEN, VLAN_PRIO_MASK, VLAN_PRIO_SHIFT, VLAN_VID_MASK, VlanDevPriv, VlanInfo,
+  __vlanHwaccelPutTag, ethTypeVlan, skbNetworkProtocol, skbVlanUntag, vlanHwaccelClearTag, vlanHwaccelPushInside,
+  vlanHwaccelPutTag, vlanTapClone,
+} from './if-vlan.ts';
 
 // Constants
 export {

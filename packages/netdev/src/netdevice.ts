@@ -6,6 +6,7 @@
 import type { Net } from '@stack/kernel';
 import { SkBuffHead, type SkBuff } from '@stack/skbuff';
 import { IF_OPER_UNKNOWN } from './if.ts';
+import type { VlanInfo } from './if-vlan.ts';
 import { NetDeviceStats } from './netdev-stats.ts';
 
 /** Fields of NetDevice whose types live in higher layers; owners merge theirs in by module augmentation. */
@@ -275,6 +276,8 @@ export class NetDevice {
   features: number;
   hwFeatures: number;
   wantedFeatures: number;
+  /** Those of `features` that hold for frames with a VLAN tag, too. */
+  vlanFeatures: number;
   /** Most octets of one sk_buff with gsoSize, headers counted in. */
   gsoMaxSize: number;
   gsoMaxSegs: number;
@@ -286,6 +289,8 @@ export class NetDevice {
   /** Takes received packets before the protocols do (bridge, macvlan). Returns RX_HANDLER_*. */
   rxHandler: ((skb: SkBuff) => number) | null;
   rxHandlerData: unknown;
+  /** The VLAN devices on this one; null while there are none. */
+  vlanInfo: VlanInfo | null;
   qdisc: Qdisc;
   /** What is in force while the device is down: drops everything. */
   noopQdisc: Qdisc;
@@ -332,6 +337,7 @@ export class NetDevice {
     this.features = 0;
     this.hwFeatures = 0;
     this.wantedFeatures = 0;
+    this.vlanFeatures = 0;
     this.gsoMaxSize = 65536;
     this.gsoMaxSegs = 65535;
     this.netdevOps = ops;
@@ -340,6 +346,7 @@ export class NetDevice {
     this.ip6Ptr = null;
     this.rxHandler = null;
     this.rxHandlerData = null;
+    this.vlanInfo = null;
     this.qdisc = new Qdisc(noop, this);
     this.noopQdisc = this.qdisc;
     this.qdiscSleeping = this.qdisc;
