@@ -101,9 +101,10 @@ export const SKB_DROP_REASON_MAC_INVALID_SOURCE = 92;
 export const SKB_DROP_REASON_LOCAL_MAC = 93;
 export const SKB_DROP_REASON_BRIDGE_INGRESS_STP_STATE = 94;
 export const SKB_DROP_REASON_VLAN_FILTER = 95;
+export const SKB_DROP_REASON_NO_TX_TARGET = 96;
 
 /** One more than the largest reason: the length of `net.dropReasons`. */
-export const SKB_DROP_REASON_MAX = 96;
+export const SKB_DROP_REASON_MAX = 97;
 
 /** The name of each reason without its prefix, by number. */
 export const dropReasonNames: readonly string[] = [
@@ -121,7 +122,7 @@ export const dropReasonNames: readonly string[] = [
   'FULL_RING', 'NOMEM', 'HDR_TRUNC', 'TAP_FILTER', 'TAP_TXFILTER', 'ICMP_CSUM', 'INVALID_PROTO', 'IP_INADDRERRORS',
   'IP_INNOROUTES', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET', 'IP_INVALID_DEST', 'PKT_TOO_BIG', 'DUP_FRAG',
   'FRAG_REASM_TIMEOUT', 'FRAG_TOO_FAR', 'TCP_MINTTL', 'IPV6_BAD_EXTHDR', 'QUEUE_PURGE', 'PACKET_SOCK_ERROR',
-  'MAC_INVALID_SOURCE', 'LOCAL_MAC', 'BRIDGE_INGRESS_STP_STATE', 'VLAN_FILTER',
+  'MAC_INVALID_SOURCE', 'LOCAL_MAC', 'BRIDGE_INGRESS_STP_STATE', 'VLAN_FILTER', 'NO_TX_TARGET',
 ];
 
 /** `'TCP_CSUM'` for SKB_DROP_REASON_TCP_CSUM; a number without a name is shown as `'REASON_<n>'`. */
