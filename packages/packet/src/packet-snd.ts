@@ -1,0 +1,83 @@
+/*
+ * Sending (net/packet/af_packet.c): packetSendmsg copies the user's frame (SOCK_RAW), or pushes the link-layer header in front
+ * of what he gives (SOCK_DGRAM, by the device's hard_header), and hands it to dev_queue_xmit. No layer above sees it.
+ */
+import { EINVAL, EMSGSIZE, ENETDOWN, ENOBUFS, ENXIO } from '@stack/kernel';
+import {
+  devGetByIndex, devHardHeader, devQueueXmit, ETH_HLEN, ETH_P_8021Q, ETH_P_ALL, ETH_TYPE, IFF_UP, llReservedSpace, VLAN_HLEN,
+} from '@stack/netdev';
+import type { NetDevice } from '@stack/netdev';
+import { kfreeSkb, NET_XMIT_CN, NET_XMIT_DROP, skbPut, skbReserve } from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
+import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, SockcmCookie, sockcmInit, SOCK_DGRAM } from '@stack/socket';
+import type { MsgHdr, Sock, Socket } from '@stack/socket';
+import type { SockAddrLl } from './if-packet.ts';
+import { packetSk } from './packet-sock.ts';
+import type { PacketSock } from './packet-sock.ts';
+
+/**
+ * ProtoOps.sendmsg: `len`, or -errno. msgName says where to, or bind did. -ENXIO without a device, -ENETDOWN, -EMSGSIZE (longer
+ * than the device's MTU), -EINVAL (an address of another family or length, a frame without its header), -EAGAIN while
+ * the send buffer is full, -ENOBUFS when a queue below had no room.
+ */
+export function packetSendmsg(sock: Socket, msg: MsgHdr, len: number): number {
+  const { net } = sock;
+  if (net.trace !== null && !msg.msgRestarted) net.trace.hit(net, 'packet_sendmsg', null);
+  const po = packetSk(sock.sk as Sock);
+  const addr = msg.msgName as SockAddrLl | null;
+  if (addr !== null && addr.saFamily !== AF_PACKET) return -EINVAL;
+  const dev = devGetByIndex(net, addr === null ? po.ifindex : addr.sllIfindex);
+  if (dev === null) return -ENXIO;
+  if ((dev.flags & IFF_UP) === 0) return -ENETDOWN;
+  const sockc = new SockcmCookie();
+  sockcmInit(sockc, po);
+  const err = sockCmsgSend(msg, sockc);
+  if (err < 0) return err;
+  const skb = packetSnd(po, msg, len, dev, addr);
+  if (typeof skb === 'number') return skb;
+  skb.priority = sockc.priority;
+  skb.mark = sockc.mark;
+  const rc = devQueueXmit(skb);
+  if (rc === 0 || rc === NET_XMIT_CN) return len;
+  return rc === NET_XMIT_DROP ? -ENOBUFS : rc;
+}
+
+/** The packet that is to leave by dev, its link-layer header in front; the caller's. Or -errno. */
+function packetSnd(po: PacketSock, msg: MsgHdr, len: number, dev: NetDevice, addr: SockAddrLl | null): SkBuff | number {
+  const raw = po.skType !== SOCK_DGRAM;
+  const header = raw ? dev.hardHeaderLen : 0;
+  if (raw && len < header) return -EINVAL;
+  if (len > dev.mtu + header + VLAN_HLEN) return -EMSGSIZE;
+  if (!raw && addr !== null && addr.sllHalen !== 0 && addr.sllHalen !== dev.addrLen) return -EINVAL;
+  const room = llReservedSpace(dev);
+  const skb = sockAllocSendSkb(po, room + len + dev.neededTailroom);
+  if (typeof skb === 'number') return skb;
+  skb.dev = dev;
+  skbReserve(skb, room - header);
+  const at = skbPut(skb, len);
+  copyFromIter(skb.buf, at, len, msg);
+  skb.networkHeader = at + header;
+  skb.protocol = addr === null || addr.sllProtocol === 0 ? po.num : addr.sllProtocol;
+  const err = raw ? packetRawHeader(skb, len, dev) : packetHardHeader(skb, len, dev, addr);
+  if (err < 0) {
+    kfreeSkb(skb);
+    return err;
+  }
+  return skb;
+}
+
+/** SOCK_DGRAM: the device makes its header. 0, or -EINVAL where there is no address to put into it, -EMSGSIZE. */
+function packetHardHeader(skb: SkBuff, len: number, dev: NetDevice, addr: SockAddrLl | null): number {
+  if (len > dev.mtu) return -EMSGSIZE;
+  const daddr = addr === null || addr.sllHalen === 0 ? null : addr.sllAddr;
+  return devHardHeader(skb, dev, skb.protocol, daddr, null, len) < 0 ? -EINVAL : 0;
+}
+
+/** SOCK_RAW: the frame has its header; where the user names no protocol, the header does. 0, or -EMSGSIZE. */
+function packetRawHeader(skb: SkBuff, len: number, dev: NetDevice): number {
+  const type = dev.hardHeaderLen === ETH_HLEN ? skb.view.getUint16(skb.data + ETH_TYPE) : 0;
+  // Only a tag may make a frame longer.
+  if (len > dev.mtu + dev.hardHeaderLen && type !== ETH_P_8021Q) return -EMSGSIZE;
+  if (skb.protocol === 0 || skb.protocol === ETH_P_ALL) skb.protocol = type;
+  return 0;
+}
