@@ -10,6 +10,7 @@ import { installNetfilter } from '@stack/netfilter';
 import { installNeigh } from '@stack/neigh';
 import { createTask, installSocket } from '@stack/socket';
 import { installIp } from '@stack/ip';
+import { installPacket } from '@stack/packet';
 import { installInet } from '@stack/inet';
 import { installTcp } from '@stack/tcp';
 import { installTcpv4 } from '@stack/tcp/ipv4';
@@ -44,6 +45,7 @@ export function createHost(options: HostOptions = {}): Host {
   installNeigh(net); //       neighbour tables
   installSocket(net); //      descriptors and system calls
   installIp(net); //          IPv4, ARP, ICMP, routes
+  installPacket(net); //      PF_PACKET
   installInet(net); //        PF_INET
   installTcp(net); //         TCP, and TCP over IPv4
   installTcpv4(net);
