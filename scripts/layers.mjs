@@ -30,11 +30,11 @@ export const layers = {
   packet: { imports: ['netdev', 'socket', 'skbuff', 'kernel'] },
   conntrack: { imports: ['ip', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
   resolver: { imports: ['inet-sock', 'socket', 'kernel'] },
-  dns: { imports: ['inet-sock', 'socket', 'kernel'] },
-  dhcp: { imports: ['inet-sock', 'socket', 'kernel'] },
+  dns: { imports: ['resolver', 'ip', 'inet-sock', 'socket', 'kernel'] },
+  dhcp: { imports: ['resolver', 'ip', 'netdev', 'inet-sock', 'socket', 'kernel'] },
   pcap: { imports: ['netdev', 'skbuff', 'kernel'] },
   'pcap-filter': { imports: [] },
   host: {
-    imports: ['inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
+    imports: ['resolver', 'inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'nic-stream', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
   },
 };

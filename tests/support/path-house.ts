@@ -103,7 +103,7 @@ export async function openConnection({ client, server }: PathHouse): Promise<Ope
   const accepted = sysAccept(server.task, listener);
 
   const sockfd = sysCall(sysSocket(client.task, PF_INET, SOCK_STREAM, 0), 'socket');
-  const hostent = gethostbyname(client, 'server');
+  const hostent = await gethostbyname(client, 'server');
   if (hostent === null) throw new Error('no such name: server');
   const address = new SockAddrIn(hostent.hAddr, htons(7));
   sysCall(await sysConnect(client.task, sockfd, address), 'connect');

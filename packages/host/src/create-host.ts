@@ -3,20 +3,20 @@
  * in docs/architecture.md, read from the bottom. To leave a layer out, or to put your own in its place, write this
  * function again without it: nothing else knows all of them.
  */
-import { createNet, createWorld, type CtlValue, type World } from '@stack/kernel';
+import { createNet, createWorld, destroyNet, type CtlValue, type World } from '@stack/kernel';
 import { installSkbuff } from '@stack/skbuff';
 import { devGetByName, devOpen, installNetdev } from '@stack/netdev';
 import { installNetfilter } from '@stack/netfilter';
 import { installNeigh } from '@stack/neigh';
 import { createTask, installSocket } from '@stack/socket';
 import { installIp } from '@stack/ip';
-import { installPacket } from '@stack/packet';
 import { installInet } from '@stack/inet';
+import { installPacket } from '@stack/packet';
 import { installTcp } from '@stack/tcp';
 import { installTcpv4 } from '@stack/tcp/ipv4';
 import { installUdp } from '@stack/udp';
 import { installUdpv4 } from '@stack/udp/ipv4';
-import { parseHosts } from './gethostbyname.ts';
+import { resNinit, type HostsFile, type ResolvConf } from '@stack/resolver';
 import { Host } from './host.ts';
 import { registerSocketKinds } from './inetsw.ts';
 import type { NicOptions } from './nic.ts';
@@ -28,14 +28,19 @@ export interface HostOptions {
   readonly name?: string;
   readonly nics?: readonly NicOptions[];
   /** Names and addresses, as /etc/hosts has them. */
-  readonly hosts?: Readonly<Record<string, string>>;
+  readonly hosts?: HostsFile;
+  /** The addresses of its name servers, or all that resolv.conf(5) can say. */
+  readonly dns?: readonly string[] | ResolvConf;
   /** Sysctls by the kernel's names: `{ 'net.ipv4.tcp_sack': 0 }`. */
   readonly sysctl?: Readonly<Record<string, CtlValue>>;
 }
 
-/** Assembles a host. Throws on a bad address, name or sysctl, before anything runs. */
+function resolvConf(dns: HostOptions['dns'] = []): ResolvConf {
+  return 'length' in dns ? { nameservers: dns } : dns;
+}
+
+/** Assembles a host. Throws on a bad address, name or sysctl, and leaves nothing behind. */
 export function createHost(options: HostOptions = {}): Host {
-  const hosts = parseHosts(options.hosts ?? {});
   const world = options.world ?? createWorld();
   const net = createNet(world, { name: options.name ?? 'host' });
 
@@ -53,10 +58,16 @@ export function createHost(options: HostOptions = {}): Host {
   installUdpv4(net);
   registerSocketKinds(net); // SOCK_STREAM is TCP, SOCK_DGRAM is UDP
 
-  const host = new Host(net, createTask(net, 'init'), hosts);
-  for (const [name, value] of Object.entries(options.sysctl ?? {})) host.sysctl(name, value);
-  const lo = devGetByName(net, 'lo');
-  if (lo !== null) devOpen(lo);
-  for (const nic of options.nics ?? []) host.addNic(nic);
-  return host;
+  const task = createTask(net, 'init');
+  try {
+    const host = new Host(net, task, resNinit(task, resolvConf(options.dns), options.hosts)); // names
+    for (const [name, value] of Object.entries(options.sysctl ?? {})) host.sysctl(name, value);
+    const lo = devGetByName(net, 'lo');
+    if (lo !== null) devOpen(lo);
+    for (const nic of options.nics ?? []) host.addNic(nic);
+    return host;
+  } catch (error) {
+    destroyNet(net);
+    throw error;
+  }
 }

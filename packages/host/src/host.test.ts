@@ -105,7 +105,7 @@ describe('a host', () => {
   test('refuses a bad address before anything runs', () => {
     const device = virtioOn(lan);
     expect(() => client.addNic({ device, address: '10.0.0.256/24' })).toThrow(/EINVAL 10\.0\.0\.256\/24/);
-    expect(() => createHost({ world, hosts: { server: 'ten' } })).toThrow(/hosts: server has "ten"/);
+    expect(() => createHost({ world, hosts: { server: 'ten' } })).toThrow(/hosts: server: "ten"/);
   });
 
   test('shows its addresses, routes and neighbours', async () => {

@@ -5,6 +5,7 @@
 import { destroyNet, idle, snmpSnapshot, sysctlRead, sysctlWrite, type CtlValue, type Net, type World } from '@stack/kernel';
 import { exitTask, sockSetRef, sysCall, type Task } from '@stack/socket';
 import type { NetDevice } from '@stack/netdev';
+import type { ResState } from '@stack/resolver';
 import { addNic, type NicOptions } from './nic.ts';
 import { showAddr, showNeigh, showRoute, showSockets, type AddrRow, type NeighRow, type RouteRow, type SocketRow } from './show.ts';
 import { connect, listen, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './streams.ts';
@@ -24,16 +25,16 @@ export class Host {
   closed: boolean;
   /** Makes the system calls of connect() and listen(); use it, or createTask() for one of your own. */
   readonly task: Task;
-  /** The host's names, lower case: what gethostbyname() reads. */
-  readonly hosts: Map<string, number>;
+  /** What gethostbyname() asks: the host's names and its name servers. */
+  readonly resolver: ResState;
   readonly show: Show;
 
-  constructor(net: Net, task: Task, hosts: Map<string, number>) {
+  constructor(net: Net, task: Task, resolver: ResState) {
     this.world = net.world;
     this.net = net;
     this.closed = false;
     this.task = task;
-    this.hosts = hosts;
+    this.resolver = resolver;
     this.show = {
       addr: () => showAddr(net),
       route: () => showRoute(net),

@@ -5,7 +5,7 @@ export type { AddrRow, NeighRow, RouteRow, SocketRow, UdpDiagRow } from './show.
 
 // Its devices
 export { addNic, plainOn, virtioOn, type CableOptions, type DeviceMaker, type NicOptions } from './nic.ts';
-export { createFrameNic, messagePortWire, type FrameNicOptions, type FrameWire } from './frame-nic.ts';
+export { createFrameNic, messagePortWire, type FrameNicOptions, type WebStreamPair } from '@stack/nic-stream';
 
 // TCP as web streams
 export type { ConnectOptions, Connection, Listener, ListenOptions } from './streams.ts';
@@ -14,4 +14,5 @@ export type { ConnectOptions, Connection, Listener, ListenOptions } from './stre
 export { OpenError, assertNothingOpen } from './open.ts';
 
 // Names
-export { gethostbyname, type Hostent } from './gethostbyname.ts';
+export { gethostbyaddr, gethostbyname } from './names.ts';
+export type { Hostent, HostsFile, ResolvConf } from '@stack/resolver';

@@ -12,7 +12,7 @@ import {
   sysSocket, sysWrite, type Task,
 } from '@stack/socket';
 import { INADDR_ANY, SockAddrIn, inNtoa } from '@stack/inet-sock';
-import { gethostbyname } from './gethostbyname.ts';
+import { HOST_NOT_FOUND, lookup, lookupException, nssFilesGethostbyname } from '@stack/resolver';
 import type { Host } from './host.ts';
 
 /** Octets that one read asks for. */
@@ -39,7 +39,7 @@ export interface Listener extends AsyncIterable<Connection> {
 }
 
 export interface ConnectOptions {
-  /** A dotted quad or a name of the host's `hosts`. */
+  /** A dotted quad, a name of the host's `hosts`, or one that its name servers know. */
   readonly host: string;
   readonly port: number;
   readonly signal?: AbortSignal;
@@ -48,7 +48,7 @@ export interface ConnectOptions {
 export interface ListenOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** The local address; default any. */
+  /** The local address, or its name in the host's `hosts`; default any. */
   readonly address?: string;
   /** Connections that may wait to be accepted; default 128. */
   readonly backlog?: number;
@@ -56,11 +56,10 @@ export interface ListenOptions {
 
 /** Resolves with an open connection; rejects with ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENOTFOUND … */
 export async function connect(host: Host, options: ConnectOptions): Promise<Connection> {
-  const server = gethostbyname(host, options.host);
-  if (server === null) throw unknownName(options.host);
+  const given = options.signal === undefined ? undefined : { signal: options.signal };
+  const server = await lookup(host.resolver, options.host, given);
   const { task } = host;
   const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
-  const given = options.signal === undefined ? undefined : { signal: options.signal };
   const error = await sysConnect(task, fd, new SockAddrIn(server.hAddr, options.port), given);
   if (error < 0) {
     sysClose(task, fd);
@@ -71,8 +70,8 @@ export async function connect(host: Host, options: ConnectOptions): Promise<Conn
 
 /** Throws with EADDRINUSE, EADDRNOTAVAIL, EINVAL … */
 export function listen(host: Host, options: ListenOptions = {}): Listener {
-  const address = options.address === undefined ? null : gethostbyname(host, options.address);
-  if (options.address !== undefined && address === null) throw unknownName(options.address);
+  const address = options.address === undefined ? null : nssFilesGethostbyname(host.resolver, options.address);
+  if (options.address !== undefined && address === null) throw lookupException(HOST_NOT_FOUND, options.address);
   const { task } = host;
   const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
   const name = new SockAddrIn(address?.hAddr ?? INADDR_ANY, options.port ?? 0);
@@ -123,12 +122,6 @@ async function* accepting(listening: Listening): AsyncGenerator<Connection, void
   } finally {
     stopListening(listening);
   }
-}
-
-function unknownName(name: string): Error {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}: add it to the host's \`hosts\``), {
-    code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: name,
-  });
 }
 
 /** The two sides of a connection share one descriptor: the last of them to end closes it. */

@@ -3,6 +3,7 @@
  * nssFilesGethostbyname() is the first half alone, without a wait. lookup() is gethostbyname() for who wants an Error.
  * Deviation: IPv4 alone; gethostbyname_r(3) needs no place here, as each call makes its own hostent.
  */
+import { EINTR, errnoException } from '@stack/kernel';
 import { inetPton4 } from '@stack/inet-sock';
 import { AF_INET, type SysOptions } from '@stack/socket';
 import { T_A, T_CNAME, T_PTR, type DnsMessage, type DnsRecord } from './nameser.ts';
@@ -34,8 +35,8 @@ export function nssFilesGethostbyname(res: ResState, name: string): Hostent | nu
  */
 export function gethostbyname(res: ResState, name: string, options?: SysOptions): Hostent | null | Promise<Hostent | null> {
   const known = nssFilesGethostbyname(res, name);
-  if (known === null) return dnsGethostbyname(res, name, options).then((got) => settle(res, got));
-  return settle(res, known);
+  if (known === null && res.nsaddrList.length > 0) return dnsGethostbyname(res, name, options).then((got) => settle(res, got));
+  return settle(res, known ?? HOST_NOT_FOUND);
 }
 
 /**
@@ -46,13 +47,15 @@ export function gethostbyaddr(res: ResState, addr: number, options?: SysOptions)
   const names = [...res.hosts].filter(([, addresses]) => addresses.includes(addr)).map(([name]) => name);
   const [hName] = names;
   if (hName !== undefined) return settle(res, makeHostent(hName, names.slice(1), [addr]));
+  if (res.nsaddrList.length === 0) return settle(res, HOST_NOT_FOUND);
   return dnsGethostbyaddr(res, addr, options).then((got) => settle(res, got));
 }
 
-/** The host of this name, as Node's dns.lookup finds it: rejects with ENOTFOUND, EAI_AGAIN or EAI_FAIL. */
+/** The host of this name, as Node's dns.lookup finds it: rejects with ENOTFOUND, EAI_AGAIN, EAI_FAIL, or EINTR if the signal fired. */
 export async function lookup(res: ResState, name: string, options?: SysOptions): Promise<Hostent> {
   const got = nssFilesGethostbyname(res, name) ?? await dnsGethostbyname(res, name, options);
-  if (typeof got === 'number') throw lookupException(got, name);
+  if (options?.signal?.aborted === true) throw errnoException(EINTR, 'getaddrinfo', name);
+  if (typeof got === 'number') throw lookupException(got, name, res.nsaddrList.length === 0 ? ": add it to the host's `hosts`, or give it name servers" : '');
   return got;
 }
 
@@ -109,7 +112,6 @@ async function followAliases(res: ResState, first: DnsMessage, options: SysOptio
 
 /** A hostent, or an h_errno. */
 async function dnsGethostbyaddr(res: ResState, addr: number, options: SysOptions | undefined): Promise<Hostent | number> {
-  if (res.nsaddrList.length === 0) return HOST_NOT_FOUND;
   const msg = await resNquery(res, nsReverseName(addr), T_PTR, options);
   const hErrno = hErrnoOf(msg);
   if (typeof msg === 'number' || hErrno !== 0) return hErrno;

@@ -58,8 +58,8 @@ const nodeErrors: Readonly<Record<number, readonly [string, number]>> = {
   [NO_RECOVERY]: ['EAI_FAIL', -3004],
 };
 
-/** The Error that Node makes of a lookup that failed: `getaddrinfo ENOTFOUND name`. */
-export function lookupException(hErrno: number, hostname: string): LookupError {
+/** The Error that Node makes of a lookup that failed, `getaddrinfo ENOTFOUND name`, and what `hint` adds to it. */
+export function lookupException(hErrno: number, hostname: string, hint = ''): LookupError {
   const [code, errno] = nodeErrors[hErrno] ?? ['EAI_FAIL', -3004];
-  return Object.assign(new Error(`getaddrinfo ${code} ${hostname}`), { code, errno, syscall: 'getaddrinfo', hostname });
+  return Object.assign(new Error(`getaddrinfo ${code} ${hostname}${hint}`), { code, errno, syscall: 'getaddrinfo', hostname });
 }

@@ -70,7 +70,7 @@ describe('hosts(5)', () => {
     expect(await gethostbyaddr(res, 1)).toBeNull();
     expect(await gethostbyname(res, 'no..name')).toBeNull();
     await expect(lookup(res, 'nowhere')).rejects.toMatchObject({
-      message: 'getaddrinfo ENOTFOUND nowhere', code: 'ENOTFOUND', errno: -3008, syscall: 'getaddrinfo', hostname: 'nowhere',
+      message: "getaddrinfo ENOTFOUND nowhere: add it to the host's `hosts`, or give it name servers", code: 'ENOTFOUND', errno: -3008, syscall: 'getaddrinfo', hostname: 'nowhere',
     });
   });
 
