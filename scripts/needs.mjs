@@ -3,7 +3,10 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** The Debian package that brings a command, where its name is another. */
-const packageOf = /** @type {Record<string, string>} */ ({ ip: 'iproute2', ss: 'iproute2', ping: 'iputils-ping' });
+const packageOf = /** @type {Record<string, string>} */ ({
+  ip: 'iproute2', ss: 'iproute2', ping: 'iputils-ping', scapy: 'python3-scapy', 'qemu-system-x86_64': 'qemu-system-x86', busybox: 'busybox-static',
+  dhclient: 'isc-dhcp-client', dig: 'bind9-dnsutils',
+});
 
 /** @param {string} command */
 export function hasCommand(command) {
@@ -12,7 +15,7 @@ export function hasCommand(command) {
 }
 
 /** @param {string[]} commands */
-function missingCommands(commands) {
+export function missingCommands(commands) {
   const missing = commands.filter((command) => !hasCommand(command));
   if (missing.length === 0) return '';
   return `not installed: ${missing.join(', ')} (apt-get install ${missing.map((command) => packageOf[command] ?? command).join(' ')})`;

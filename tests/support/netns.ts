@@ -3,13 +3,19 @@ import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_pro
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe } from 'vitest';
-import { missingForReal } from '../../scripts/needs.mjs';
+import { missingCommands, missingForReal } from '../../scripts/needs.mjs';
 
 /** Why this level cannot run here; empty if it can. */
 export const missing = missingForReal();
 
 /** describe() that skips its tests where this level cannot run. */
 export const describeReal = describe.skipIf(missing !== '');
+
+/** describeReal() for tests that need more commands; its title says which are not installed. */
+export function describeRealWith(commands: string[], title: string, body: () => void): void {
+  const without = missing === '' ? missingCommands(commands) : '';
+  describe.skipIf(missing !== '' || without !== '')(without === '' ? title : `${title}: SKIPPED, ${without}`, body);
+}
 
 const run = promisify(execFile);
 

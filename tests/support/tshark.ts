@@ -28,11 +28,12 @@ export function frames(file: string, filter: string, ...fields: string[]): strin
 
 /**
  * The summary lines of the frames that something is wrong with: an empty array is what a capture should yield. With `quotesExcused`
- * the packets inside ICMP errors may be: a checksum that was left to the other side to finish is quoted unfinished, by Linux too.
+ * the packets inside ICMP errors may be: a checksum that was left to the other side to finish is quoted unfinished, by Linux too. With `sender` only the frames of that address count.
  */
-export function wrongFrames(file: string, quotesExcused = false): string[] {
+export function wrongFrames(file: string, quotesExcused = false, sender = ''): string[] {
   const within = quotesExcused ? `(!icmp && (${WRONG_WITHIN}))` : WRONG_WITHIN;
-  return tshark(file, '-Y', `${WRONG} || ${within}`).split('\n').filter((line) => line !== '');
+  const wrong = `${WRONG} || ${within}`;
+  return tshark(file, '-Y', sender === '' ? wrong : `eth.src == ${sender} && (${wrong})`).split('\n').filter((line) => line !== '');
 }
 
 /** How many frames pass a display filter. */
