@@ -1,0 +1,160 @@
+/*
+ * The commands in backticks. A script's commands set the machine up; here each kind that the suite uses is done to the host:
+ * sysctls, routes, TCP's memory of peers, the device's queue, the socket table. Any other is an error, not passed over.
+ */
+import { ipRouteAdd, ipRouteDel, type IpRouteSpec } from '@stack/ip';
+import type { Host } from '@stack/host';
+import { sysctlRead, type CtlValue } from '@stack/kernel';
+import { NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures } from '@stack/netdev';
+import { tcpMetricsFlush } from '@stack/tcp';
+import type { ScriptNic } from './nic.ts';
+
+/** A command that failed or that is not known. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+/** What commands work on. */
+export interface Machine {
+  readonly host: Host;
+  readonly nic: ScriptNic;
+  /** The sysctls that `defaults.sh` sets. */
+  readonly defaults: Readonly<Record<string, CtlValue>>;
+  /** In-memory files by path: what `dd` writes. */
+  readonly files: Map<string, Uint8Array>;
+}
+
+function parseValue(text: string): CtlValue {
+  const words = text.trim().split(/\s+/);
+  if (words.length > 1 && words.every((one) => /^-?\d+$/.test(one))) return words.map(Number);
+  return /^-?\d+$|^0x[0-9a-f]+$/i.test(text) ? Number(text) : text;
+}
+
+function setSysctl(machine: Machine, name: string, value: CtlValue): void {
+  try {
+    machine.host.sysctl(name, value);
+  } catch (error) {
+    throw new CommandError(`sysctl ${name}=${String(value)}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function defaults(machine: Machine): void {
+  const { net } = machine.host;
+  for (const [name, value] of Object.entries(machine.defaults)) if (sysctlRead(net, name) !== null) setSysctl(machine, name, value);
+  tcpMetricsFlush(net);
+}
+
+/** `NAME=VALUE`, or a path under /proc/sys. */
+function assignments(machine: Machine, words: readonly string[]): void {
+  for (const word of words.filter((one) => !one.startsWith('-'))) {
+    const [path = '', value = ''] = word.split('=');
+    setSysctl(machine, path.replace(/^\/proc\/sys\//, '').replaceAll('/', '.'), parseValue(value));
+  }
+}
+
+function ipCommand(machine: Machine, words: readonly string[]): void {
+  const { net } = machine.host;
+  if (words[0] === 'tcp_metrics') {
+    tcpMetricsFlush(net);
+    return;
+  }
+  if (words[0] !== 'route' || words[1] !== 'change') throw new CommandError(`ip ${words.join(' ')}: only route change and tcp_metrics flush are known`);
+  const spec: Record<string, string | number> = { dst: words[2] ?? '' };
+  const names: Readonly<Record<string, string>> = { via: 'gateway', dev: 'dev', mtu: 'mtu', advmss: 'advmss', initcwnd: 'initcwnd', initrwnd: 'initrwnd' };
+  for (let i = 3; i < words.length; i += 2) {
+    const name = names[words[i] ?? ''];
+    if (name !== undefined) spec[name] = parseValue(words[i + 1] ?? '') as string | number;
+  }
+  ipRouteDel(net, spec as unknown as IpRouteSpec);
+  const error = ipRouteAdd(net, spec as unknown as IpRouteSpec);
+  if (error < 0) throw new CommandError(`ip ${words.join(' ')}: error ${-error}`);
+}
+
+function tc(machine: Machine, words: readonly string[]): void {
+  const limit = words.indexOf('limit');
+  machine.nic.dropping = limit >= 0 && words[limit + 1] === '0';
+}
+
+const STATES: Readonly<Record<string, number>> = {
+  ESTAB: 1, 'SYN-SENT': 2, 'SYN-RECV': 3, 'FIN-WAIT-1': 4, 'FIN-WAIT-2': 5, 'TIME-WAIT': 6, UNCONN: 7, 'CLOSE-WAIT': 8, 'LAST-ACK': 9, LISTEN: 10, CLOSING: 11,
+};
+
+const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
+
+/** An address as /proc/net/tcp has it: its octets backwards, and the port. */
+function procEnd(address: string, port: number): string {
+  return `${address.split('.').reverse().map((part) => hex(Number(part), 2)).join('')}:${hex(port, 4)}`;
+}
+
+/** A line of /proc/net/tcp for each socket: what grep looks through. */
+function procNetTcp(host: Host): string[] {
+  return host.show.sockets().filter(({ netid }) => netid === 'tcp').map((row, i) => (
+    `${String(i).padStart(4)}: ${procEnd(row.localAddress, row.localPort)} ${procEnd(row.peerAddress, row.peerPort)} ${hex(STATES[row.state] ?? 7, 2)} `
+  ));
+}
+
+/** `grep PATTERN FILE… | grep PATTERN`: fails when nothing is left. */
+function grep(machine: Machine, line: string): void {
+  let lines = procNetTcp(machine.host);
+  for (const [, , pattern = ''] of line.matchAll(/grep\s+(["'])(.*?)\1/g)) lines = lines.filter((one) => one.includes(pattern));
+  if (lines.length === 0) throw new CommandError(`${line}: nothing found`);
+}
+
+/** `dd bs=N count=M of=FILE`: a file of zeros. */
+function dd(machine: Machine, words: readonly string[]): void {
+  const args = new Map(words.map((word) => word.split('=') as [string, string]));
+  machine.files.set(args.get('of') ?? '', new Uint8Array(Number(args.get('bs') ?? 512) * Number(args.get('count') ?? 1)));
+}
+
+const FEATURES: Readonly<Record<string, number>> = { tso: NETIF_F_TSO | NETIF_F_TSO_ECN, gso: NETIF_F_GSO, gro: NETIF_F_GRO };
+
+/** `ethtool -K DEVICE FEATURE on|off …` */
+function ethtool(machine: Machine, words: readonly string[]): void {
+  const { dev } = machine.nic;
+  for (let i = 2; i + 1 < words.length; i += 2) {
+    const bits = FEATURES[words[i] ?? ''] ?? 0;
+    if (words[i + 1] === 'off') dev.wantedFeatures &= ~bits;
+    else dev.wantedFeatures |= bits;
+  }
+  netdevUpdateFeatures(dev);
+}
+
+type Command = (machine: Machine, words: readonly string[], line: string) => void;
+const nothing: Command = () => undefined;
+
+/** By the last part of the command's path. */
+const commands: Readonly<Record<string, Command>> = {
+  'defaults.sh': (machine) => defaults(machine),
+  'set_sysctls.py': (machine, words) => assignments(machine, words),
+  sysctl: (machine, words) => assignments(machine, words),
+  ip: (machine, words) => ipCommand(machine, words),
+  ethtool: (machine, words) => ethtool(machine, words),
+  tc: (machine, words) => tc(machine, words),
+  grep: (machine, _words, line) => grep(machine, line),
+  dd: (machine, words) => dd(machine, words),
+  rm: (machine, words) => words.forEach((word) => machine.files.delete(word)),
+  /* Parameters of Linux's modules, written to /sys: what they switch on is on here. */
+  echo: nothing,
+  nstat: nothing,
+  sync: nothing,
+  true: nothing,
+};
+
+/** Runs a block of commands, a line each; throws a CommandError at the first that fails. */
+export function runCommands(machine: Machine, text: string): void {
+  const lines = text.replace(/\\\n/g, ' ').split('\n').map((line) => line.replace(/(^|\s)#.*/, '').trim()).filter((line) => line !== '');
+  const joined: string[] = [];
+  // A line that only goes on with assignments belongs to the command above.
+  for (const line of lines) {
+    if (joined.length > 0 && /^(\/proc\/sys\/|net\.)\S+=/.test(line)) joined[joined.length - 1] += ` ${line}`;
+    else joined.push(line);
+  }
+  for (const line of joined) {
+    const [path = '', ...words] = line.split(/\s+/);
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (name.startsWith('sysctl_restore_')) continue;
+    const command = commands[name];
+    if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${Object.keys(commands).join(', ')}`);
+    command(machine, words, line);
+  }
+}

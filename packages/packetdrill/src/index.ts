@@ -1,0 +1,7 @@
+// Scripts
+export { parseScript } from './parse.ts';
+export { ScriptError } from './scanner.ts';
+export type { Action, Event, Expr, IcmpSpec, PacketSpec, Script, TcpOption, TcpSpec, UdpSpec, When } from './script.ts';
+
+// Running them
+export { runScript, type Failure, type Result, type RunOptions } from './run.ts';

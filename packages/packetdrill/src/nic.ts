@@ -1,0 +1,91 @@
+/*
+ * The runner's own network device: bare IP packets on a link without ARP that offers segmentation and checksums, as the
+ * TUN device does that packetdrill uses on Linux. What the host sends is kept with its time.
+ */
+import { interrupt, worldCrossing, type Net } from '@stack/kernel';
+import {
+  allocNetdev, ARPHRD_NONE, ETH_P_IP, IFF_MULTICAST, IFF_NOARP, IFF_POINTOPOINT, NETDEV_TX_OK, netdevAllocSkb, NETIF_F_HW_CSUM, NETIF_F_RXCSUM,
+  NETIF_F_SG, NETIF_F_TSO, NETIF_F_TSO_ECN, netifReceiveSkb, netifStartQueue, netifStopQueue, PACKET_HOST, type NetDevice, type NetDeviceOps,
+} from '@stack/netdev';
+import { __skbPut, consumeSkb, skbCopyBits, skbResetMacHeader, type SkBuff } from '@stack/skbuff';
+
+/** A packet that the host sent: its octets from the IP header on, and World time in ns. */
+export interface Sent {
+  readonly time: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What the device knows. */
+export class ScriptNic {
+  readonly dev: NetDevice;
+  readonly sent: Sent[];
+  /** Called once when the next packet is sent. */
+  waiting: (() => void) | null;
+  /** `tc qdisc … limit 0`: everything is dropped. */
+  dropping: boolean;
+
+  constructor(net: Net, name: string) {
+    this.dev = allocNetdev(net, name, scriptNicOps, setup, this);
+    this.sent = [];
+    this.waiting = null;
+    this.dropping = false;
+  }
+}
+
+function setup(dev: NetDevice): void {
+  dev.type = ARPHRD_NONE;
+  dev.mtu = 1500;
+  dev.minMtu = 68;
+  dev.maxMtu = 65535;
+  dev.flags |= IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
+  dev.hwFeatures = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO_ECN;
+  dev.features = dev.hwFeatures | NETIF_F_RXCSUM;
+}
+
+function open(dev: NetDevice): number {
+  netifStartQueue(dev);
+  return 0;
+}
+
+function stop(dev: NetDevice): number {
+  netifStopQueue(dev);
+  return 0;
+}
+
+function startXmit(skb: SkBuff, dev: NetDevice): number {
+  const nic = dev.priv as ScriptNic;
+  if (!nic.dropping) {
+    const bytes = new Uint8Array(skb.len);
+    skbCopyBits(skb, 0, bytes, 0, skb.len);
+    nic.sent.push({ time: dev.net.world.now, bytes });
+    const { waiting } = nic;
+    nic.waiting = null;
+    if (waiting !== null) {
+      worldCrossing(dev.net.world);
+      waiting();
+    }
+  }
+  consumeSkb(skb);
+  return NETDEV_TX_OK;
+}
+
+const scriptNicOps: NetDeviceOps = {
+  ndoInit: null, ndoUninit: null, ndoOpen: open, ndoStop: stop, ndoStartXmit: startXmit, ndoSetRxMode: null, ndoChangeMtu: null,
+  ndoSetMacAddress: null, ndoFixFeatures: null, ndoSetFeatures: null, ndoFeaturesCheck: null,
+};
+
+/** Hands the host a packet that begins with its IP header. */
+export function nicReceive(nic: ScriptNic, bytes: Uint8Array): void {
+  const { dev } = nic;
+  const skb = netdevAllocSkb(dev, bytes.length);
+  if (skb === null) throw new Error('no memory for a packet');
+  skb.buf.set(bytes, __skbPut(skb, bytes.length));
+  skb.protocol = ETH_P_IP;
+  skb.pktType = PACKET_HOST;
+  skbResetMacHeader(skb);
+  interrupt(dev.net, receive, skb);
+}
+
+function receive(skb: SkBuff): void {
+  netifReceiveSkb(skb);
+}

@@ -1,0 +1,83 @@
+/*
+ * A script's text into its events: options, the first commands, then a time and what happens at it, again and again.
+ */
+import { parseExpr, type Defines } from './parse-expr.ts';
+import { parsePacket } from './parse-packet.ts';
+import { accept, atEnd, expect, fail, lineOf, looking, match, rawUntil, Scanner, skipBlanks, word } from './scanner.ts';
+import type { Action, Event, Expr, Script, When } from './script.ts';
+
+const OPTION = /--(\w+)(?:=([^\s`]+))?/y;
+const SECONDS = /\d+(?:\.\d+)?|\.\d+/y;
+
+function microseconds(s: Scanner): number {
+  const found = match(s, SECONDS) ?? fail(s, 'a time in seconds');
+  return Math.round(Number(found[0]) * 1e6);
+}
+
+function parseWhen(s: Scanner): When {
+  if (accept(s, '*')) return { kind: 'any', at: 0 };
+  const kind = accept(s, '+') ? 'relative' : 'absolute';
+  const at = microseconds(s);
+  const range = accept(s, '...') || accept(s, '~');
+  if (!range) return { kind, at };
+  accept(s, '+');
+  return { kind, at, until: microseconds(s) };
+}
+
+function parseCall(s: Scanner, defines: Defines): Action {
+  const name = word(s, 'a system call');
+  expect(s, '(');
+  const args: Expr[] = [];
+  while (!accept(s, ')')) {
+    args.push(parseExpr(s, defines));
+    if (!accept(s, ',') && !looking(s, ')')) fail(s, "',' or ')'");
+  }
+  expect(s, '=');
+  const result = parseExpr(s, defines);
+  const errno = match(s, /E[A-Z]+\b/y)?.[0] ?? null;
+  if (looking(s, '(')) {
+    s.pos++;
+    rawUntil(s, ')');
+  }
+  return { kind: 'call', name, args, result, errno };
+}
+
+function parseAction(s: Scanner, defines: Defines): Action {
+  if (accept(s, '`')) return { kind: 'command', text: rawUntil(s, '`') };
+  if (accept(s, '%{')) return { kind: 'code', text: rawUntil(s, '}%') };
+  if (accept(s, '<')) return { kind: 'packet', inbound: true, packet: parsePacket(s, defines) };
+  if (accept(s, '>')) return { kind: 'packet', inbound: false, packet: parsePacket(s, defines) };
+  return parseCall(s, defines);
+}
+
+function parseOptions(s: Scanner): Map<string, string> {
+  const options = new Map<string, string>();
+  for (let found = match(s, OPTION); found !== null; found = match(s, OPTION)) options.set(found[1] ?? '', found[2] ?? 'true');
+  return options;
+}
+
+/**
+ * Parses a script. Throws a ScriptError that points at the first word that it does not understand.
+ *
+ * @param file its name, for errors
+ * @param defines what names stand for (-D)
+ */
+export function parseScript(text: string, file = 'script', defines: Defines = new Map()): Script {
+  const s = new Scanner(text, file);
+  const options = parseOptions(s);
+  const init = accept(s, '`') ? rawUntil(s, '`') : null;
+  const events: Event[] = [];
+  let cleanup: string | null = null;
+  while (!atEnd(s)) {
+    if (accept(s, '`')) {
+      cleanup = rawUntil(s, '`');
+      continue;
+    }
+    skipBlanks(s);
+    const start = s.pos;
+    const when = parseWhen(s);
+    const action = parseAction(s, defines);
+    events.push({ when, action, line: lineOf(s, start), text: text.slice(start, s.pos) });
+  }
+  return { options, init, cleanup, events };
+}

@@ -1,0 +1,313 @@
+/*
+ * Runs a script against a host of its own, in virtual time: exact to the nanosecond, no waiting, the same on every run.
+ *
+ * runScript() -> runEvent() for each event: waits for its time, then sends the packet, makes the call, runs the commands or the
+ * assertions; or takes what the host has sent and compares it (expect.ts). A call with an end time blocks beside what follows.
+ */
+import { createHost, type Host } from '@stack/host';
+import { inAton } from '@stack/inet-sock';
+import { ipRouteAdd } from '@stack/ip';
+import { createWorld, sleep, worldCrossing, type CtlValue, type World } from '@stack/kernel';
+import { exitTask, SOL_TCP, sysCall, sysGetsockopt } from '@stack/socket';
+import { TCP_INFO } from '@stack/tcp';
+import { checkResult, makeCall, type CallContext, type Outcome } from './calls.ts';
+import { runCommands, type Machine } from './commands.ts';
+import { Connection, compareSegment, inboundNumbers, noteInbound } from './expect.ts';
+import { nicReceive, ScriptNic } from './nic.ts';
+import { runPython } from './python.ts';
+import type { CallAction, Event, IcmpSpec, PacketSpec, Script, TcpSpec, When } from './script.ts';
+import { symbols } from './symbols.ts';
+import { formatSegment, icmpPacket, readSegment, tcpPacket, udpPacket, type Segment } from './wire.ts';
+
+export interface RunOptions {
+  /** µs that an event may be off; a script's `--tolerance_usecs` goes before it. Default 4000. */
+  readonly tolerance?: number;
+  /** The sysctls that `defaults.sh` sets. Default none. */
+  readonly defaults?: Readonly<Record<string, CtlValue>>;
+  readonly localIp?: string;
+  readonly remoteIp?: string;
+  /** The prefix length of the host's address. Default 16. */
+  readonly prefixLength?: number;
+}
+
+/** Why a script failed. */
+export interface Failure {
+  readonly line: number;
+  /** The event as the script has it. */
+  readonly text: string;
+  readonly message: string;
+  /** µs since the script began. */
+  readonly time: number;
+}
+
+export interface Result {
+  readonly failure: Failure | null;
+  /** Every packet that passed, as a script writes it, with its time. */
+  readonly log: readonly string[];
+}
+
+/** What an event did not do as the script says. */
+class Mismatch extends Error {
+  override readonly name = 'Mismatch';
+}
+
+const LOCAL_PORT = 8080;
+const FIRST_REMOTE_PORT = 34567;
+/** How long `*` waits, in µs. */
+const ANY_LIMIT = 600e6;
+
+interface Blocked {
+  readonly event: Event;
+  readonly due: number;
+  readonly done: Promise<void>;
+}
+
+class Run {
+  readonly world: World;
+  readonly host: Host;
+  readonly nic: ScriptNic;
+  readonly machine: Machine;
+  readonly calls: CallContext;
+  readonly tolerance: number;
+  readonly tick: number;
+  readonly log: string[];
+  start: number;
+  conn: Connection;
+  nextPort: number;
+  blocked: Blocked | null;
+
+  constructor(script: Script, options: RunOptions) {
+    const localIp = script.options.get('local_ip') ?? options.localIp ?? '192.168.0.1';
+    const remoteIp = script.options.get('remote_ip') ?? options.remoteIp ?? '192.0.2.1';
+    this.world = createWorld();
+    this.host = createHost({ world: this.world, name: 'test' });
+    this.nic = new ScriptNic(this.host.net, 'tun0');
+    this.host.addNic({ device: this.nic.dev, address: `${localIp}/${options.prefixLength ?? 16}` });
+    sysCall(ipRouteAdd(this.host.net, { dst: 'default', dev: 'tun0' }), 'ip route add default');
+    this.machine = { host: this.host, nic: this.nic, defaults: options.defaults ?? {}, files: new Map() };
+    this.tolerance = Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000);
+    this.tick = Number(script.options.get('tcp_ts_tick_usecs') ?? 0);
+    this.log = [];
+    this.start = 0;
+    this.conn = new Connection(inAton(localIp), inAton(remoteIp), LOCAL_PORT, LOCAL_PORT);
+    this.nextPort = FIRST_REMOTE_PORT;
+    this.blocked = null;
+    this.calls = {
+      task: this.host.task, localIp: inAton(localIp), remoteIp: inAton(remoteIp), localPort: LOCAL_PORT, remotePort: LOCAL_PORT, fds: new Map(), start: 0,
+    };
+  }
+}
+
+/** µs since the script began. */
+function now(run: Run): number {
+  return (run.world.now - run.start) / 1000;
+}
+
+async function until(run: Run, at: number): Promise<void> {
+  const wait = at - now(run);
+  if (wait > 0) await sleep(run.world, wait / 1000);
+}
+
+/** When an event is due, in µs since the script began. */
+function due(run: Run, when: When): { at: number; end: number } {
+  const base = when.kind === 'relative' ? now(run) : 0;
+  return { at: base + when.at, end: base + (when.until ?? when.at) };
+}
+
+/** Resolves with the next packet that belongs to the connection; null if none is sent by `limit`. */
+async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment; time: number } | null> {
+  for (;;) {
+    for (let sent = run.nic.sent.shift(); sent !== undefined; sent = run.nic.sent.shift()) {
+      const segment = readSegment(sent.bytes);
+      const time = (sent.time - run.start) / 1000;
+      if (segment !== null && run.conn.owns(segment)) return { segment, time };
+    }
+    if (now(run) >= limit || !(await sentOr(run, limit))) return null;
+  }
+}
+
+/**
+ * Takes the segments behind `first` that were sent at the same time and go on where it ends, up to `length` octets: how many
+ * sk_buffs a flight was cut into is nothing that a script knows.
+ */
+function coalesce(run: Run, first: Segment, time: number, length: number): Segment {
+  let whole = first;
+  while (whole.length > 0 && whole.length < length) {
+    const next = run.nic.sent[0];
+    const segment = next === undefined ? null : readSegment(next.bytes);
+    if (next === undefined || segment === null || (next.time - run.start) / 1000 !== time || !run.conn.owns(segment)) break;
+    if (segment.seq !== (whole.seq + whole.length) >>> 0 || segment.length > length - whole.length || segment.ack !== whole.ack) break;
+    run.nic.sent.shift();
+    whole = { ...whole, flags: whole.flags | segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
+  }
+  return whole;
+}
+
+/** Waits for the next packet; false if it is `limit` first. */
+async function sentOr(run: Run, limit: number): Promise<boolean> {
+  const timer = new AbortController();
+  const sent = new Promise<boolean>((resolve) => {
+    run.nic.waiting = () => resolve(true);
+  });
+  const late = sleep(run.world, Math.max(0, limit - now(run)) / 1000, timer.signal).then(() => false, () => false);
+  const came = await Promise.race([sent, late]);
+  run.nic.waiting = null;
+  timer.abort();
+  return came;
+}
+
+async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void> {
+  const { at, end } = due(run, event.when);
+  const any = event.when.kind === 'any';
+  const limit = any ? now(run) + ANY_LIMIT : end + run.tolerance;
+  const got = await nextSegment(run, Math.max(limit, now(run)));
+  if (got === null) throw new Mismatch(`expected ${formatSegment(spec)}\nbut nothing was sent by ${(limit / 1e6).toFixed(6)}`);
+  const { time } = got;
+  const segment = coalesce(run, got.segment, time, spec.length);
+  const shown = run.conn.relative(segment);
+  log(run, time, '>', formatSegment(shown));
+  const wrong = compareSegment(run.conn, spec, segment, shown, run.tick, run.tolerance);
+  if (wrong !== '') throw new Mismatch(`${wrong}\nexpected ${formatSegment(spec)}\ngot      ${formatSegment(shown)}`);
+  if (any || (time >= at - run.tolerance && time <= end + run.tolerance)) return;
+  const range = at === end ? seconds(at) : `${seconds(at)} to ${seconds(end)}`;
+  throw new Mismatch(`sent at ${seconds(time)}, expected at ${range} (± ${run.tolerance} µs): ${formatSegment(shown)}`);
+}
+
+function seconds(microseconds: number): string {
+  return (microseconds / 1e6).toFixed(6);
+}
+
+function log(run: Run, time: number, direction: string, packet: string): void {
+  run.log.push(`${seconds(time)} ${direction} ${packet}`);
+}
+
+/** A SYN to a listening socket begins a connection of its own, from a new port. */
+function connectionOf(run: Run, spec: TcpSpec): Connection {
+  if (!run.conn.listening || (spec.flags & 0x12) !== 0x02) return run.conn;
+  run.conn = new Connection(run.conn.localIp, run.conn.remoteIp, LOCAL_PORT, run.nextPort++);
+  return run.conn;
+}
+
+function inboundIcmp(run: Run, spec: IcmpSpec): Uint8Array {
+  const { conn } = run;
+  const seq = spec.quoted === null ? conn.lastSeq : (conn.localIsn + spec.quoted.seq) >>> 0;
+  return icmpPacket(conn, spec.type, spec.code, spec.mtu, seq, spec.quoted?.length ?? conn.lastLength);
+}
+
+function inboundBytes(run: Run, spec: PacketSpec): Uint8Array {
+  if (spec.kind === 'icmp') return inboundIcmp(run, spec);
+  if (spec.kind === 'udp') return udpPacket(run.conn, spec.length);
+  const conn = connectionOf(run, spec);
+  noteInbound(conn, spec);
+  log(run, now(run), '<', formatSegment(spec));
+  return tcpPacket(conn, spec, inboundNumbers(conn, spec));
+}
+
+/** What a call changes in what is under test. */
+function noteCall(run: Run, name: string): void {
+  if (name === 'socket') run.conn = new Connection(run.calls.localIp, run.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
+  if (name === 'listen') run.conn.listening = true;
+}
+
+function checkCall(run: Run, call: CallAction, outcome: Outcome, result: number): void {
+  const { name, result: want, errno } = call;
+  checkResult(name, outcome.opens === true && result >= 0 && want.kind === 'int' && want.value >= 0 ? { kind: 'any' } : want, errno, result);
+  if (outcome.opens === true && want.kind === 'int' && result >= 0) run.calls.fds.set(want.value, result);
+  outcome.check?.(result);
+}
+
+async function runCall(run: Run, event: Event, call: CallAction): Promise<void> {
+  await finishBlocked(run);
+  const { at, end } = due(run, event.when);
+  await until(run, at);
+  noteCall(run, call.name);
+  const outcome = makeCall(run.calls, call.name, call.args);
+  const done = typeof outcome.result === 'number' ? null : outcome.result.then((result) => returned(run, end, call, outcome, result));
+  if (done === null) {
+    returned(run, end, call, outcome, outcome.result as number);
+    return;
+  }
+  done.catch(() => undefined);
+  run.blocked = { event, due: end, done };
+  if (event.when.until === undefined) await finishBlocked(run);
+}
+
+/** A call has returned: was it time, and is the result right? */
+function returned(run: Run, end: number, call: CallAction, outcome: Outcome, result: number): void {
+  checkCall(run, call, outcome, result);
+  const time = now(run);
+  if (Math.abs(time - end) > run.tolerance) throw new Mismatch(`${call.name} returned at ${seconds(time)}, expected at ${seconds(end)}`);
+}
+
+/** Waits for the call that blocks, if one does. */
+async function finishBlocked(run: Run): Promise<void> {
+  const { blocked } = run;
+  if (blocked === null) return;
+  run.blocked = null;
+  const timer = new AbortController();
+  const limit = sleep(run.world, Math.max(0, blocked.due + run.tolerance - now(run)) / 1000 + 0.001, timer.signal).then(() => true, () => false);
+  const late = await Promise.race([blocked.done.then(() => false), limit]);
+  timer.abort();
+  if (late) throw new Mismatch(`line ${blocked.event.line}: ${blocked.event.text}\nhas not returned at ${seconds(blocked.due)}`);
+}
+
+/** TCP_INFO's fields as `tcpi_…`, and the constants that assertions use. */
+function pythonNames(run: Run): Map<string, number> {
+  const names = new Map(symbols);
+  const fds = [...run.calls.fds.values()];
+  for (const fd of fds.reverse()) {
+    const info = sysGetsockopt(run.calls.task, fd, SOL_TCP, TCP_INFO);
+    if (typeof info !== 'object') continue;
+    for (const [name, value] of Object.entries(info)) {
+      if (typeof value === 'number') names.set(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value);
+    }
+    return names;
+  }
+  return names;
+}
+
+async function runEvent(run: Run, event: Event): Promise<void> {
+  const { action } = event;
+  if (action.kind === 'packet' && !action.inbound) {
+    if (action.packet.kind !== 'tcp') throw new Mismatch('only TCP segments are expected from the host');
+    await runOutbound(run, event, action.packet);
+    return;
+  }
+  if (action.kind === 'call') {
+    await runCall(run, event, action);
+    return;
+  }
+  await until(run, due(run, event.when).at);
+  if (action.kind === 'packet') nicReceive(run.nic, inboundBytes(run, action.packet));
+  else if (action.kind === 'command') runCommands(run.machine, action.text);
+  else runPython(action.text, pythonNames(run));
+}
+
+function failureOf(run: Run, event: Event | null, error: unknown): Failure {
+  return { line: event?.line ?? 0, text: event?.text ?? '', message: error instanceof Error ? error.message : String(error), time: now(run) };
+}
+
+/** Runs a script. The result says where it failed, if it did; it throws only if the stack itself breaks. */
+export async function runScript(script: Script, options: RunOptions = {}): Promise<Result> {
+  const run = new Run(script, options);
+  let failure: Failure | null = null;
+  let current: Event | null = null;
+  try {
+    if (script.init !== null) runCommands(run.machine, script.init);
+    run.start = run.world.now;
+    worldCrossing(run.world);
+    for (const event of script.events) {
+      current = event;
+      await runEvent(run, event);
+    }
+    await finishBlocked(run);
+    if (script.cleanup !== null) runCommands(run.machine, script.cleanup);
+  } catch (error) {
+    failure = failureOf(run, current, error);
+  }
+  const { panicked } = run.host.net;
+  exitTask(run.host.task);
+  await run.host.close();
+  if (panicked !== null) failure = { ...failureOf(run, current, panicked), message: `the host panicked: ${panicked.stack ?? panicked.message}` };
+  return { failure, log: run.log };
+}
