@@ -97,6 +97,12 @@ function icmpBroadcastAllowed(net: Net, type: number): boolean {
   return net.ipv4.sysctlIcmpEchoIgnoreBroadcasts === 0;
 }
 
+/** An echo reply: a ping socket may wait for it. Raw sockets have had it. */
+function icmpEchoReply(net: Net, skb: SkBuff): boolean {
+  if (net.ipv4.pingOps !== null) net.ipv4.pingOps.rcv(skb);
+  return true;
+}
+
 function icmpDiscard(_net: Net, _skb: SkBuff): boolean {
   return true;
 }
@@ -202,8 +208,9 @@ function icmpSocketDeliver(net: Net, skb: SkBuff, info: number): boolean {
   return true;
 }
 
-/** An error about an ICMP message of ours: only the path is of interest. */
+/** An error about an ICMP message of ours: ping sockets hear of it, and the path is of interest. */
 function icmpErr(skb: SkBuff, info: number): number {
+  if (skb.net.ipv4.pingOps !== null) skb.net.ipv4.pingOps.err(skb, info);
   if (icmpErrType(skb) === ICMP_REDIRECT) ipv4Redirect(skb);
   if (icmpErrType(skb) === ICMP_DEST_UNREACH && icmpErrCode(skb) === ICMP_FRAG_NEEDED) ipv4UpdatePmtu(skb, info);
   return 0;
@@ -214,7 +221,7 @@ const discard = (mib: number): IcmpControl => ({ handler: icmpDiscard, mib });
 
 /** By type, 0 to NR_ICMP_TYPES. */
 const icmpControls: readonly (IcmpControl | null)[] = [
-  discard(ICMP_MIB_INECHOREPS), // 0 echo reply: raw sockets have had it
+  { handler: icmpEchoReply, mib: ICMP_MIB_INECHOREPS },
   null,
   null,
   unreach(ICMP_MIB_INDESTUNREACHS),

@@ -11,8 +11,11 @@ export { ipAddrShow, ipRouteGet, ipRouteShow, neighShow } from './show.ts';
 export type { AddrInfo, AddrRow, RouteGetRow, RouteRow } from './show.ts';
 
 // Transports: how IP calls them
-export { INET_PROTO_NO_POLICY, inetAddOffload, inetAddProtocol, inetAddRawOps, inetDelOffload, inetDelProtocol, inetDelRawOps } from './protocol.ts';
-export type { InetProtocol, NetOffload, RawOps } from './protocol.ts';
+export {
+  INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetDelOffload, inetDelPingOps, inetDelProtocol,
+  inetDelRawOps,
+} from './protocol.ts';
+export type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
 
 // Transports: sending
 export {
@@ -29,6 +32,7 @@ export type { GetFrag } from './ip-append.ts';
 export { __ipSelectIdent, ipSelectIdent, ipSelectIdentSegs } from './ip-ident.ts';
 
 // Transports: errors and socket options
+export { __ip4DatagramConnect, ip4DatagramConnect, ip4DatagramDisconnect } from './datagram.ts';
 export { ipIcmpError, ipLocalError, ipRecvError } from './ip-recverr.ts';
 export { icmpErrCode, icmpErrType } from './icmp.ts';
 export { icmpErrConvert, icmpErrFatal } from './icmp-err.ts';

@@ -58,6 +58,14 @@ export interface RawOps {
   readonly rcv: (sk: InetSock, skb: SkBuff) => void;
 }
 
+/** What the ping sockets of the family give to ICMP. */
+export interface PingOps {
+  /** An echo reply (lent), data behind its ICMP header, transportHeader at that. Returns whether a socket waited for it. */
+  readonly rcv: (skb: SkBuff) => boolean;
+  /** An ICMP error about an ICMP message of ours, as InetProtocol.errHandler. */
+  readonly err: (skb: SkBuff, info: number) => void;
+}
+
 /** An empty table of protocols. */
 export function inetProtosNew<T>(): (T | null)[] {
   return new Array<T | null>(MAX_INET_PROTOS).fill(null);
@@ -94,6 +102,20 @@ export function inetAddRawOps(net: Net, ops: RawOps): number {
 export function inetDelRawOps(net: Net, ops: RawOps): number {
   if (net.ipv4.rawOps !== ops) return -ENOENT;
   net.ipv4.rawOps = null;
+  return 0;
+}
+
+/** Registers the family's ping sockets. Returns 0, or -EEXIST. */
+export function inetAddPingOps(net: Net, ops: PingOps): number {
+  if (net.ipv4.pingOps !== null) return -EEXIST;
+  net.ipv4.pingOps = ops;
+  return 0;
+}
+
+/** Takes them out. Returns 0, or -ENOENT. */
+export function inetDelPingOps(net: Net, ops: PingOps): number {
+  if (net.ipv4.pingOps !== ops) return -ENOENT;
+  net.ipv4.pingOps = null;
   return 0;
 }
 
