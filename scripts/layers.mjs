@@ -28,7 +28,7 @@ export const layers = {
   udp: { imports: engine, entries: { ipv4: ['ip'] } },
   inet: { imports: ['ip', ...engine] },
   packet: { imports: ['netdev', 'socket', 'skbuff', 'kernel'] },
-  conntrack: { imports: ['ip', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
+  conntrack: { imports: ['ip', 'inet-sock', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
   resolver: { imports: ['inet-sock', 'socket', 'kernel'] },
   dns: { imports: ['resolver', 'ip', 'inet-sock', 'socket', 'kernel'] },
   dhcp: { imports: ['resolver', 'ip', 'netdev', 'inet-sock', 'socket', 'kernel'] },
