@@ -5,10 +5,14 @@ export { NetnsIpv4 } from './netns-ipv4.ts';
 // What a user configures and sees
 export { ipAddrAdd, ipAddrDel } from './ip-addr.ts';
 export type { IpAddrOptions } from './ip-addr.ts';
-export { ipNeighAdd, ipNeighDel, ipRouteAdd, ipRouteDel } from './ip-route.ts';
-export type { IpNeighSpec, IpRouteSpec } from './ip-route.ts';
+export { ipNeighAdd, ipNeighDel } from './ip-neigh.ts';
+export type { IpNeighSpec } from './ip-neigh.ts';
+export { ipRouteAdd, ipRouteDel } from './ip-route.ts';
+export type { IpNexthopSpec, IpRouteSpec } from './ip-route.ts';
+export { ipRuleAdd, ipRuleDel, ipRuleShow } from './ip-rule.ts';
+export type { IpRuleSpec, RuleRow } from './ip-rule.ts';
 export { ipAddrShow, ipRouteGet, ipRouteShow, neighShow } from './show.ts';
-export type { AddrInfo, AddrRow, RouteGetRow, RouteRow } from './show.ts';
+export type { AddrInfo, AddrRow, NexthopRow, RouteGetRow, RouteRow } from './show.ts';
 
 // Transports: how IP calls them
 export {
@@ -73,6 +77,7 @@ export {
   RTN_MULTICAST, RTN_PROHIBIT, RTN_THROW, RTN_UNICAST, RTN_UNREACHABLE, RTPROT_BOOT, RTPROT_DHCP, RTPROT_KERNEL, RTPROT_STATIC,
   RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN,
 } from './fib.ts';
+export { FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, FR_ACT_UNREACHABLE, FibRule, fibRuleAdd, fibRuleDel } from './fib-rules.ts';
 export { fibLookup, inetAddrType, inetDevAddrType } from './fib-lookup.ts';
 export { fibTableDump, fibTableFind, fibTableInsert, fibTableLookup, fibTableRemove } from './fib-trie.ts';
 export { fibComputeSpecDst } from './fib-frontend.ts';

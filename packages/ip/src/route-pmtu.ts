@@ -7,6 +7,7 @@
  */
 import { HZ } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import type { NetDevice } from '@stack/netdev';
 import { FibNhException } from './rtable.ts';
 
 /** Destinations remembered. */
@@ -51,10 +52,11 @@ export function rtUpdatePmtu(net: Net, daddr: number, oldMtu: number, mtu: numbe
   rtExceptionChanged(net, fnhe, expires);
 }
 
-/** Packets to daddr are better sent to gw. */
-export function rtRedirectException(net: Net, daddr: number, gw: number): void {
+/** Packets to daddr by dev are better sent to gw. */
+export function rtRedirectException(net: Net, daddr: number, gw: number, dev: NetDevice): void {
   const fnhe = rtFindException(net, daddr) ?? rtNewException(net, daddr);
   fnhe.gw = gw;
+  fnhe.dev = dev;
   rtExceptionChanged(net, fnhe, (net.world.jiffies + REDIRECT_EXPIRES) | 0);
 }
 

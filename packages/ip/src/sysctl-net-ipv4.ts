@@ -26,6 +26,8 @@ function ipRows(net: Net): CtlTable[] {
     ctlRow('net.ipv4.ip_forward_update_priority', ipv4, 'sysctlIpForwardUpdatePriority', 'int', bit),
     ctlRow('net.ipv4.ip_nonlocal_bind', ipv4, 'sysctlIpNonlocalBind', 'int', bit),
     ctlRow('net.ipv4.fwmark_reflect', ipv4, 'sysctlFwmarkReflect', 'int', bit),
+    ctlRow('net.ipv4.fib_multipath_hash_policy', ipv4, 'sysctlFibMultipathHashPolicy', 'int', { ...bit, write: writeRouteFlush }),
+    ctlRow('net.ipv4.fib_multipath_use_neigh', ipv4, 'sysctlFibMultipathUseNeigh', 'int', bit),
     ctlRow('net.ipv4.route.mtu_expires', ipv4, 'sysctlMtuExpires', 'int', { min: 0 }),
     ctlRow('net.ipv4.route.min_pmtu', ipv4, 'sysctlMinPmtu', 'int', { min: 68 }),
     ctlRow('net.ipv4.route.min_adv_mss', ipv4, 'sysctlMinAdvmss', 'int', { min: 0 }),
