@@ -30,11 +30,11 @@ export const layers = {
   packet: { imports: ['netdev', 'socket', 'skbuff', 'kernel'] },
   conntrack: { imports: ['ip', 'inet-sock', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
   resolver: { imports: ['inet-sock', 'socket', 'kernel'] },
-  dns: { imports: ['resolver', 'ip', 'inet-sock', 'socket', 'kernel'] },
+  dns: { imports: ['resolver', 'ip', 'inet-sock', 'socket'] },
   dhcp: { imports: ['resolver', 'ip', 'netdev', 'inet-sock', 'socket', 'kernel'] },
   pcap: { imports: ['netdev', 'skbuff', 'kernel'] },
   'pcap-filter': { imports: [] },
   host: {
-    imports: ['resolver', 'inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'nic-stream', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
+    imports: ['resolver', 'inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'devices', 'nic-stream', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
   },
 };
