@@ -5,7 +5,9 @@ export type { AddrRow, NeighRow, RouteRow, RuleRow, SocketRow, UdpDiagRow } from
 
 // Its devices
 export { addNic, plainOn, virtioOn, type CableOptions, type DeviceMaker, type NicOptions } from './nic.ts';
-export { bridgeOf, faultyOn, tappedOn, tunOn, tunStreams, vethPair, vlanOn, type TunStreams } from './devices.ts';
+export {
+  bridgeOf, faultyOn, tappedOn, tunOn, tunStreams, vethPair, vlanOn, type DeviceRef, type TunStreams,
+} from './devices.ts';
 export { createFrameNic, messagePortWire, type FrameNicOptions, type WebStreamPair } from '@stack/nic-stream';
 
 // TCP as web streams
