@@ -26,7 +26,7 @@ export const layers = {
   ip: { imports: ['inet-sock', 'socket', 'neigh', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
   tcp: { imports: engine, entries: { ipv4: ['ip'] } },
   udp: { imports: engine, entries: { ipv4: ['ip'] } },
-  inet: { imports: ['ip', ...engine] },
+  inet: { imports: ['ip', 'netdev', ...engine] },
   packet: { imports: ['netdev', 'socket', 'skbuff', 'kernel'] },
   conntrack: { imports: ['ip', 'inet-sock', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
   resolver: { imports: ['inet-sock', 'socket', 'kernel'] },
