@@ -16,8 +16,8 @@ export type { AddrInfo, AddrRow, NexthopRow, RouteGetRow, RouteRow } from './sho
 
 // Transports: how IP calls them
 export {
-  INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetDelOffload, inetDelPingOps, inetDelProtocol,
-  inetDelRawOps,
+  INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetDelOffload,
+  inetDelPingOps, inetDelProtocol, inetDelRawOps,
 } from './protocol.ts';
 export type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
 

@@ -17,7 +17,6 @@ import { INET_ECN_MASK } from './ip-header.ts';
 import { inetLookupIfaddr } from './ifaddr.ts';
 import { ipMcFindDev, ipMcJoinGroup, ipMcLeaveGroup } from './ip-mc-sock.ts';
 import { ipOptionsParse } from './ip-options-user.ts';
-import { skDstCheck } from './ip-output.ts';
 import { ipRaControl, ipRaWanted } from './ip-ra.ts';
 import { rtTos2priority } from './ip-tos.ts';
 import * as uapi from './ip-uapi.ts';
@@ -180,7 +179,7 @@ export function ipGetsockopt(sk: InetSock, level: number, name: number): number 
 
 /** The MTU of the path of a connected socket. */
 function getMtu(sk: InetSock): number {
-  const dst = skDstCheck(sk);
+  const dst = sk.skDstCache;
   if (dst === null) return -ENOTCONN;
   return dst.ops.mtu(dst);
 }

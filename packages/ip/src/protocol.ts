@@ -32,6 +32,9 @@ export interface InetProtocol {
 /** The transport checks IPsec policy itself: connection tracking is not taken off its packets before. */
 export const INET_PROTO_NO_POLICY = 1;
 
+/** The transport tells forged ICMP errors from true ones (RFC 5927 §4): with ip_no_pmtu_disc 3 only such ones hear of MTUs. */
+export const INET_PROTO_ICMP_STRICT = 2;
+
 /** A transport's part in segmentation offload. */
 export interface NetOffload {
   /**

@@ -15,6 +15,17 @@ const FNHE_MAX = 2048;
 /** Jiffies for which a redirect is believed. */
 const REDIRECT_EXPIRES = 300 * HZ;
 
+/** MTUs of links, as RFC 1191 §7.1 has them. */
+const PLATEAUS: readonly number[] = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/** The plateau below a packet of `length` octets that was too large; 68 if there is none. */
+export function guessMtu(length: number): number {
+  for (const plateau of PLATEAUS) {
+    if (plateau < length) return plateau;
+  }
+  return 68;
+}
+
 /** What is known of daddr and still holds, or null. */
 export function rtFindException(net: Net, daddr: number): FibNhException | null {
   const exceptions = net.ipv4.rtCache.exceptions;
