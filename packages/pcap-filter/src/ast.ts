@@ -49,7 +49,7 @@ export interface Relation {
 export interface ByteTest {
   readonly kind: 'byte';
   readonly offset: number;
-  /** `=`, `<`, `>`, `&`, `|`. */
+  /** `=`, `<`, `>`. Deviation: `&` and `|` are refused; libpcap's look at no byte of the packet. */
   readonly operator: string;
   readonly value: number;
   readonly word: Token;

@@ -6,7 +6,7 @@
 import type { Encapsulation } from './ast.ts';
 import { BPF_B, BPF_H, BPF_W } from './bpf.ts';
 import { and, or, type Condition } from './condition.ts';
-import { isPpp, linkType } from './gen-link.ts';
+import { linkType } from './gen-link.ts';
 import { equals, wrong, OR_LINKPL, OR_LINKTYPE, OR_MPLSPL, OR_PREVMPLSHDR, type Gen } from './gen-state.ts';
 import type { Token } from './lexer.ts';
 import { LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_PPP } from './link-types.ts';
@@ -52,7 +52,7 @@ function mpls(gen: Gen, { id, word }: Encapsulation): Condition {
 function labelBelow(gen: Gen, word: Token): Condition {
   if (gen.labelStackDepth > 0) return equals(gen, OR_PREVMPLSHDR, 2, BPF_B, 0, 0x01);
   if (gen.linkType === LINKTYPE_ETHERNET || gen.linkType === LINKTYPE_C_HDLC) return linkType(gen, ETHERTYPE_MPLS, word);
-  if (isPpp(gen)) return equals(gen, OR_LINKTYPE, 0, BPF_H, PPP_MPLS_UCAST);
+  if (gen.linkType === LINKTYPE_PPP) return equals(gen, OR_LINKTYPE, 0, BPF_H, PPP_MPLS_UCAST);
   throw wrong(gen, word, 'MPLS is known on Ethernet, PPP and HDLC only');
 }
 

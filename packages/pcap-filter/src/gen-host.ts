@@ -24,8 +24,8 @@ export function host(gen: Gen, address: number, mask: number, qualifiers: Qualif
   switch (proto) {
     case Q_DEFAULT: {
       const ip = of(ETHERTYPE_IP, IN_IP);
-      // Without a type of payload there is no ARP, and under MPLS none can be told.
-      if (gen.offLinktype < 0 || gen.labelStackDepth > 0) return ip;
+      // Under MPLS ARP cannot be told.
+      if (gen.labelStackDepth > 0) return ip;
       return or(or(ip, of(ETHERTYPE_ARP, IN_ARP)), of(ETHERTYPE_RARP, IN_ARP));
     }
     case Q_IP: return of(ETHERTYPE_IP, IN_IP);

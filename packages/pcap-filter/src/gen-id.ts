@@ -2,7 +2,7 @@
 //
 // identified() asks the type first: a host or network, ports, a protocol. A name is resolved here.
 
-import { parseDotted, parseEther, parseIp6 } from './address.ts';
+import { parseDotted, parseEther, parseIp6, type DottedAddress } from './address.ts';
 import type { Identified } from './ast.ts';
 import { anyOf, type Condition } from './condition.ts';
 import { host, host6 } from './gen-host.ts';
@@ -47,9 +47,7 @@ function hostOrNet(gen: Gen, node: Identified): Condition {
   const numeric = word.type === T_NUM || word.type === T_HID || word.type === T_HID6;
   if (ofLink && numeric) throw wrong(gen, word, `'${word.text}' is not a link-layer address`);
   if (word.type === T_HID6) {
-    const address = parseIp6(word.text);
-    if (address === null) throw wrong(gen, word, `'${word.text}' is not an IPv6 address`);
-    return host6(gen, address, [ALL_ONES, ALL_ONES, ALL_ONES, ALL_ONES], qualifiers, word);
+    return host6(gen, ip6Of(gen, word), [ALL_ONES, ALL_ONES, ALL_ONES, ALL_ONES], qualifiers, word);
   }
   if (!numeric) return named(gen, node);
   return qualifiers.proto === Q_DECNET ? decnet(gen, node) : host4(gen, node);
@@ -59,10 +57,8 @@ function hostOrNet(gen: Gen, node: Identified): Condition {
 function host4(gen: Gen, node: Identified): Condition {
   const { word, qualifiers } = node;
   if (word.type === T_HID) {
-    const dotted = parseDotted(word.text);
-    if (dotted === null) throw wrong(gen, word, `'${word.text}' is not an IPv4 address`);
-    const shift = 32 - dotted.bits;
-    return host(gen, dotted.value << shift, ALL_ONES << shift, qualifiers, word);
+    const { value, bits } = dottedOf(gen, word);
+    return host(gen, value << (32 - bits), wordMask(bits), qualifiers, word);
   }
   let address = word.value | 0;
   let mask = ALL_ONES;
@@ -84,36 +80,46 @@ function decnet(gen: Gen, node: Identified): Condition {
 /** `net 10.0.0.0/8`, `net 10.0.0.0 mask 255.0.0.0`, `net 2001:db8::/32`. */
 function maskedNet(gen: Gen, node: Identified): Condition {
   const { word, qualifiers, prefix, mask } = node;
-  if (word.type === T_HID6 && prefix !== null) return net6(gen, node, prefix);
-  const dotted = word.type === T_HID ? parseDotted(word.text) : { value: word.value, bits: 8 };
-  if (dotted === null || (word.type === T_NUM && word.value > 255)) throw wrong(gen, word, `'${word.text}' is not an IPv4 address`);
-  if (word.type === T_HID6) throw wrong(gen, word, "an IPv6 network is written with the length of its prefix, and has no 'mask'");
-  const address = dotted.value << (32 - dotted.bits);
-  const bits = prefix === null ? maskWord(gen, mask ?? word) : prefixMask(gen, prefix, 32);
-  if ((address & ~bits) !== 0) throw wrong(gen, word, `'${word.text}' has bits set that are not in the mask`);
+  if (word.type === T_HID6) return net6(gen, node);
+  const { value, bits } = dottedOf(gen, word);
+  const address = value << (32 - bits);
+  const covered = mask !== null ? maskWord(gen, mask) : wordMask(prefixLength(gen, prefix, 32));
+  if ((address & ~covered) !== 0) throw wrong(gen, word, `'${word.text}' has bits set that are not in the mask`);
   requireNet(gen, node);
-  return host(gen, address, bits, qualifiers, word);
+  return host(gen, address, covered, qualifiers, word);
+}
+
+function dottedOf(gen: Gen, word: Token): DottedAddress {
+  const dotted = parseDotted(word.text);
+  if (dotted === null) throw wrong(gen, word, `'${word.text}' is not an IPv4 address`);
+  return dotted;
 }
 
 function maskWord(gen: Gen, mask: Token): number {
-  const dotted = mask.type === T_HID ? parseDotted(mask.text) : mask.value <= 255 ? { value: mask.value, bits: 8 } : null;
-  if (dotted === null) throw wrong(gen, mask, `'${mask.text}' is not a mask`);
-  return dotted.value << (32 - dotted.bits);
+  const { value, bits } = dottedOf(gen, mask);
+  return value << (32 - bits);
 }
 
-function prefixMask(gen: Gen, prefix: Token, longest: number): number {
-  if (prefix.value > longest) throw wrong(gen, prefix, `a prefix has at most ${longest} bits`);
-  return prefix.value === 0 ? 0 : ALL_ONES << (32 - prefix.value);
+function net6(gen: Gen, node: Identified): Condition {
+  const { word, prefix } = node;
+  const bits = prefixLength(gen, prefix, 128);
+  const address = ip6Of(gen, word);
+  const mask = [0, 32, 64, 96].map((before) => wordMask(bits - before));
+  if (address.some((value, i) => (value & ~mask[i]!) !== 0)) throw wrong(gen, word, `'${word.text}' has bits set that are not in the prefix`);
+  if (bits !== 128) requireNet(gen, node);
+  return host6(gen, address, mask, node.qualifiers, word);
 }
 
-function net6(gen: Gen, node: Identified, prefix: Token): Condition {
-  const address = parseIp6(node.word.text);
-  if (address === null) throw wrong(gen, node.word, `'${node.word.text}' is not an IPv6 address`);
-  if (prefix.value > 128) throw wrong(gen, prefix, 'a prefix has at most 128 bits');
-  const mask = [0, 1, 2, 3].map((i) => wordMask(prefix.value - 32 * i));
-  if (address.some((word, i) => (word & ~mask[i]!) !== 0)) throw wrong(gen, node.word, `'${node.word.text}' has bits set that are not in the prefix`);
-  if (prefix.value !== 128) requireNet(gen, node);
-  return host6(gen, address, mask, node.qualifiers, node.word);
+function ip6Of(gen: Gen, word: Token): number[] {
+  const address = parseIp6(word.text);
+  if (address === null) throw wrong(gen, word, `'${word.text}' is not an IPv6 address`);
+  return address;
+}
+
+function prefixLength(gen: Gen, prefix: Token | null, longest: number): number {
+  const bits = prefix === null ? longest : prefix.value;
+  if (prefix !== null && bits > longest) throw wrong(gen, prefix, `a prefix has at most ${longest} bits`);
+  return bits;
 }
 
 function wordMask(bits: number): number {

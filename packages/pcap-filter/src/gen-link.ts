@@ -10,7 +10,7 @@ import { always, anyBit, equals, greater, wrong, OR_LINKHDR, OR_LINKPL, OR_LINKT
 import type { Token } from './lexer.ts';
 import {
   LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_IPV4, LINKTYPE_IPV6, LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2, LINKTYPE_LOOP, LINKTYPE_NULL,
-  LINKTYPE_PPP, LINKTYPE_PPP_HDLC, LINKTYPE_RAW,
+  LINKTYPE_RAW,
 } from './link-types.ts';
 import {
   ETHERTYPE_AARP, ETHERTYPE_ATALK, ETHERTYPE_DN, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_IPX, LLCSAP_8021D, LLCSAP_IP, LLCSAP_IPX, LLCSAP_ISONS,
@@ -25,8 +25,8 @@ const LINUX_SLL_P_802_3 = 1;
 const LINUX_SLL_P_802_2 = 4;
 
 const AF_INET = 2;
-/** AF_INET6 where captures with a BSD loopback header come from: NetBSD and OpenBSD, FreeBSD, macOS. */
-const AF_INET6S: readonly [number, number, number] = [24, 28, 30];
+/** AF_INET6 where captures with a loopback header come from: macOS; NetBSD and OpenBSD; FreeBSD. */
+const AF_INET6S: readonly [number, number, number] = [30, 24, 28];
 
 const PPP_PROTOCOLS: ReadonlyMap<number, number> = new Map([
   [ETHERTYPE_IP, 0x21], [ETHERTYPE_IPV6, 0x57], [ETHERTYPE_DN, 0x27], [ETHERTYPE_ATALK, 0x29], [0x0600, 0x25], [LLCSAP_ISONS, 0x23], [LLCSAP_8021D, 0x31],
@@ -38,8 +38,8 @@ export function linkType(gen: Gen, type: number, word: Token): Condition {
   if (gen.labelStackDepth > 0) return underMpls(gen, type, word);
   switch (gen.linkType) {
     case LINKTYPE_ETHERNET: return ethernetType(gen, type);
-    case LINKTYPE_LINUX_SLL:
-    case LINKTYPE_LINUX_SLL2: return cookedType(gen, type);
+    case LINKTYPE_LINUX_SLL: return cookedType(gen, type);
+    case LINKTYPE_LINUX_SLL2: return equals(gen, OR_LINKTYPE, 0, BPF_H, type);
     case LINKTYPE_RAW: return rawType(gen, type);
     case LINKTYPE_IPV4: return always(type === ETHERTYPE_IP);
     case LINKTYPE_IPV6: return always(type === ETHERTYPE_IPV6);
@@ -97,8 +97,8 @@ function rawType(gen: Gen, type: number): Condition {
 function loopbackType(gen: Gen, type: number): Condition {
   if (type === ETHERTYPE_IP) return loopbackFamily(gen, AF_INET);
   if (type !== ETHERTYPE_IPV6) return always(false);
-  const [bsd, freebsd, darwin] = AF_INET6S;
-  return or(loopbackFamily(gen, bsd), or(loopbackFamily(gen, freebsd), loopbackFamily(gen, darwin)));
+  const [darwin, bsd, freebsd] = AF_INET6S;
+  return or(loopbackFamily(gen, darwin), or(loopbackFamily(gen, bsd), loopbackFamily(gen, freebsd)));
 }
 
 /** The family is in the byte order of the machine that captured with NULL, in network order with LOOP. */
@@ -156,11 +156,6 @@ export function linkBroadcast(gen: Gen, word: Token): Condition {
 export function linkMulticast(gen: Gen, word: Token): Condition {
   if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, 'the link layer has no multicast');
   return anyBit(gen, OR_LINKHDR, 0, BPF_B, 1);
-}
-
-/** PPP in any of its framings. */
-export function isPpp(gen: Gen): boolean {
-  return gen.linkType === LINKTYPE_PPP || gen.linkType === LINKTYPE_PPP_HDLC;
 }
 
 /** Frames whose payload may begin with 802.2: of at most ETHERMTU octets, and not raw IPX. */

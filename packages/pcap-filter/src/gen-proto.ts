@@ -35,10 +35,10 @@ const IP_PROTOCOLS: ReadonlyMap<number, readonly [carrier: number, protocol: num
   [Q_ESIS, [Q_ISO, ISO9542_ESIS]], [Q_ISIS, [Q_ISO, ISO10589_ISIS]], [Q_CLNP, [Q_ISO, ISO8473_CLNP]],
 ]);
 
-/** PDU types of IS-IS, by what names them; the last is tested first. */
+/** PDU types of IS-IS, by what names them, in the order of their tests. */
 const ISIS_PDUS: ReadonlyMap<number, readonly [number, ...number[]]> = new Map([
   [Q_ISIS_L1, [26, 24, 18, 15, 17]], [Q_ISIS_L2, [27, 25, 20, 16, 17]], [Q_ISIS_IIH, [17, 15, 16]], [Q_ISIS_LSP, [18, 20]],
-  [Q_ISIS_SNP, [27, 26, 24, 25]], [Q_ISIS_CSNP, [25, 24]], [Q_ISIS_PSNP, [27, 26]],
+  [Q_ISIS_SNP, [27, 26, 24, 25]], [Q_ISIS_CSNP, [24, 25]], [Q_ISIS_PSNP, [26, 27]],
 ]);
 
 /** Whether a packet is of protocol `proto`, a Q_. */

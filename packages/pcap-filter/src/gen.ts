@@ -1,7 +1,7 @@
 // From a filter's tree to its condition: each kind of node to the file that knows it.
 
 import type { ByteTest, Direction, Expression, LlcTest } from './ast.ts';
-import { BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_K, BPF_LD, BPF_LEN, BPF_OR } from './bpf.ts';
+import { BPF_B, BPF_H, BPF_JGE, BPF_JGT, BPF_LD, BPF_LEN } from './bpf.ts';
 import { and, not, or, test, type Condition } from './condition.ts';
 import { relation } from './gen-arithmetic.ts';
 import { encapsulation } from './gen-encapsulation.ts';
@@ -9,7 +9,7 @@ import { broadcast, multicast } from './gen-host.ts';
 import { identified } from './gen-id.ts';
 import { llcFrame } from './gen-link.ts';
 import { protocol } from './gen-proto.ts';
-import { anyBit, compare, equals, load, stmt, wrong, OR_LINKHDR, OR_LLC, type Gen } from './gen-state.ts';
+import { anyBit, atLeast, equals, greater, stmt, wrong, OR_LINKHDR, OR_LLC, type Gen } from './gen-state.ts';
 import { LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2 } from './link-types.ts';
 import { LLC_WORDS } from './names.ts';
 
@@ -43,16 +43,12 @@ export function generate(gen: Gen, node: Expression): Condition {
   }
 }
 
-/** `byte OFFSET op VALUE`, of the whole frame; `&` and `|` ask whether anything is left. */
+/** `byte OFFSET op VALUE`, of the whole frame. */
 function byteTest(gen: Gen, { offset, operator, value }: ByteTest): Condition {
   switch (operator) {
-    case '=': return equals(gen, OR_LINKHDR, offset, BPF_B, value);
-    case '<': return not(compare(gen, OR_LINKHDR, offset, BPF_B, BPF_JGE, value));
-    case '>': return compare(gen, OR_LINKHDR, offset, BPF_B, BPF_JGT, value);
-    default: {
-      const bits = stmt(BPF_ALU | BPF_K | (operator === '|' ? BPF_OR : BPF_AND), value);
-      return not(test([...load(gen, OR_LINKHDR, offset, BPF_B), bits], BPF_JEQ, 0));
-    }
+    case '<': return not(atLeast(gen, OR_LINKHDR, offset, BPF_B, value));
+    case '>': return greater(gen, OR_LINKHDR, offset, BPF_B, value);
+    default: return equals(gen, OR_LINKHDR, offset, BPF_B, value);
   }
 }
 

@@ -29,7 +29,7 @@ const TYPES: ReadonlyMap<string, number> = new Map([
 const DIRECTIONS: ReadonlyMap<string, number> = new Map([
   ['src', Q_SRC], ['dst', Q_DST], ['addr1', Q_ADDR1], ['addr2', Q_ADDR2], ['addr3', Q_ADDR3], ['addr4', Q_ADDR4], ['ra', Q_RA], ['ta', Q_TA],
 ]);
-const BYTE_OPERATORS: readonly string[] = ['=', '<', '>', '&', '|'];
+const BYTE_OPERATORS: readonly string[] = ['=', '<', '>'];
 const WLAN_WORDS: readonly string[] = ['type', 'subtype', 'dir'];
 
 /** The tree of `text`; null if it says nothing, which is true of every packet. Throws a FilterError that points at the wrong word. */
@@ -200,11 +200,11 @@ function ids(parser: Parser, qualifiers: Qualifiers): Expression {
 }
 
 function identified(parser: Parser, qualifiers: Qualifiers, word: Token): Identified {
-  const address = word.type === T_HID || word.type === T_HID6 || word.type === T_NUM;
-  if (address && accept(parser, '/')) return { kind: 'id', qualifiers, word, prefix: number(parser, 'the length of a prefix'), mask: null };
-  if (!address || !accept(parser, 'mask')) return { kind: 'id', qualifiers, word, prefix: null, mask: null };
+  const dotted = word.type === T_HID;
+  if ((dotted || word.type === T_HID6) && accept(parser, '/')) return { kind: 'id', qualifiers, word, prefix: number(parser, 'the length of a prefix'), mask: null };
+  if (!dotted || !accept(parser, 'mask')) return { kind: 'id', qualifiers, word, prefix: null, mask: null };
   const mask = next(parser);
-  if (mask.type !== T_HID && mask.type !== T_NUM) throw unexpected(parser, 'a mask such as 255.255.0.0');
+  if (mask.type !== T_HID) throw unexpected(parser, 'a mask such as 255.255.0.0');
   parser.at++;
   return { kind: 'id', qualifiers, word, prefix: null, mask };
 }
@@ -231,9 +231,7 @@ function beginsId(parser: Parser): boolean {
   if (!isId(parser.tokens[at]!)) return false;
   if (parser.tokens[at]!.type !== T_NUM) return true;
   for (at++; open > 0 && parser.tokens[at]!.text === ')'; at++) open--;
-  const behind = parser.tokens[at]!;
-  // `10/8` is a network where an id may stand.
-  return behind.text === '/' || !isArithmeticOperator(behind);
+  return !isArithmeticOperator(parser.tokens[at]!);
 }
 
 function beginsNumber(parser: Parser): boolean {
