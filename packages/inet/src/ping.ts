@@ -16,7 +16,7 @@ import {
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  copyFromIter, csumAndCopyFromIter, iovIterRevert, MSG_MORE, skFilterTrim, sockQueueRcvSkb, sockStampSkb,
+  copyFromIter, csumAndCopyFromIter, iovIterRevert, MSG_MORE, skFilterTrimCap, sockQueueRcvSkb, sockStampSkb,
 } from '@stack/socket';
 import type { MsgHdr, Sock } from '@stack/socket';
 import { inetDgramErr } from './dgram-err.ts';
@@ -86,7 +86,7 @@ function pingRcv(skb: SkBuff): boolean {
 /** Queues skb (consumed) for its reader. */
 function pingQueueRcvSkb(sk: InetSock, skb: SkBuff): void {
   ipv4PktinfoPrepare(sk, skb);
-  if (skFilterTrim(sk, skb, ICMP_HDR_LEN) !== 0) {
+  if (skFilterTrimCap(sk, skb, ICMP_HDR_LEN) !== 0) {
     kfreeSkbReason(skb, SKB_DROP_REASON_SOCKET_FILTER);
     return;
   }

@@ -12,7 +12,7 @@ import {
 import type { RawOps } from '@stack/ip';
 import { __skbPush, kfreeSkbReason, nfReset, pskbMayPull, skbClone } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { skFilterTrim, sockQueueRcvSkb, sockStampSkb } from '@stack/socket';
+import { skFilterTrimCap, sockQueueRcvSkb, sockStampSkb } from '@stack/socket';
 import { inetDgramErr } from './dgram-err.ts';
 import { rawHashChain, rawV4Match } from './raw-sock.ts';
 import type { RawSock } from './raw-sock.ts';
@@ -31,7 +31,7 @@ function rawLocalDeliver(skb: SkBuff, protocol: number): boolean {
     if (!rawV4Match(sk, protocol, saddr, daddr, dif)) continue;
     delivered = true;
     if (protocol === IPPROTO_ICMP && icmpFilter(sk, skb)) continue;
-    if (!ipMcSfAllow(sk, daddr, dif)) continue;
+    if (!ipMcSfAllow(sk, daddr, saddr, dif)) continue;
     if (sk.skRmemAlloc >= sk.skRcvbuf) {
       sk.skDrops++;
       continue;
@@ -57,7 +57,7 @@ function rawRcv(sk: InetSock, skb: SkBuff): void {
   nfReset(skb);
   __skbPush(skb, skb.data - skb.networkHeader);
   ipv4PktinfoPrepare(sk, skb);
-  if (skFilterTrim(sk, skb, IP_HDR_LEN) !== 0) {
+  if (skFilterTrimCap(sk, skb, IP_HDR_LEN) !== 0) {
     kfreeSkbReason(skb, SKB_DROP_REASON_SOCKET_FILTER);
     return;
   }
