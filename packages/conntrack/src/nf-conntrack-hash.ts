@@ -113,14 +113,18 @@ export function nfConntrackList(cn: NetnsCt): NfConn[] {
   return list;
 }
 
-/** Makes room in a full table near `tuple`'s chain: one connection ends that is not assured. False if there is none. */
+/**
+ * Makes room in a full table near `tuple`'s chain: one connection ends that is not assured. False if there is none.
+ * Deviation: one that packets still refer to (they wait for ARP, say) is spared: ending it would give no memory back, and the limit
+ * would not hold.
+ */
 export function earlyDrop(cn: NetnsCt, tuple: NfConntrackTuple): boolean {
   const from = bucketOf(cn, tuple);
   const mask = cn.buckets.length - 1;
   for (let i = 0; i < NF_CT_EVICTION_RANGE; i++) {
     for (let h = cn.buckets[(from + i) & mask]; h !== null; h = h.next) {
       const { ct } = h;
-      if ((ct.status & IPS_ASSURED) !== 0 && !nfCtIsExpired(ct)) continue;
+      if (ct.use > 1 || ((ct.status & IPS_ASSURED) !== 0 && !nfCtIsExpired(ct))) continue;
       snmpInc(cn.stat, NF_CT_STAT_EARLY_DROP);
       nfCtDelete(ct);
       return true;

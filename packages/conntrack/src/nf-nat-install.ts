@@ -113,14 +113,19 @@ function masqDeviceEvent(event: number, dev: NetDevice): number {
 
 const masqNotifier: NotifierBlock = { notifierCall: masqDeviceEvent };
 
-/** Has a host change addresses, by the rules of table nat (installIpTables). Needs tracking and IPv4; throws if one is not there. */
-export function installNat(net: Net): void {
-  requireNet(net, 'installNat', 'ct', 'ipv4');
-  requireNoNet(net, 'installNat', 'nat');
+/** NAT's part of a host that tracks connections, and its hook functions: all but what has to do with devices. */
+export function nfNatNetInit(net: Net): void {
   const { random } = net.world;
   net.nat = new NetnsNat(net, new SiphashKey(randomU32(random), randomU32(random), randomU32(random), randomU32(random)));
   net.ct.natCleanup = nfNatCleanupConntrack;
   nfRegisterNetHooks(net, natOps);
+}
+
+/** Has a host change addresses, by the rules of table nat (installIpTables). Needs tracking and IPv4; throws if one is not there. */
+export function installNat(net: Net): void {
+  requireNet(net, 'installNat', 'ct', 'ipv4');
+  requireNoNet(net, 'installNat', 'nat');
+  nfNatNetInit(net);
   registerNetdeviceNotifier(net, masqNotifier);
   netAtExit(net, exitNat);
 }
