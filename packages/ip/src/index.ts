@@ -45,11 +45,11 @@ export { ipGetsockopt, ipSetsockopt, ipSockSetTos } from './ip-sockglue.ts';
 export { ipCmsgRecv, ipCmsgSend, ipv4PktinfoPrepare } from './ip-cmsg.ts';
 export { IpMcSocklist, ipMcDropSocket, ipMcJoinGroup, ipMcLeaveGroup, ipMcSfAllow } from './ip-mc-sock.ts';
 export {
-  IP_ADD_MEMBERSHIP, IP_BIND_ADDRESS_NO_PORT, IP_CMSG_ORIGDSTADDR, IP_CMSG_PKTINFO, IP_CMSG_RECVFRAGSIZE, IP_CMSG_RECVOPTS,
-  IP_CMSG_RETOPTS, IP_CMSG_TOS, IP_CMSG_TTL, IP_DROP_MEMBERSHIP, IP_FREEBIND, IP_HDRINCL, IP_LOCAL_PORT_RANGE, IP_MINTTL, IP_MTU,
+  IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_BIND_ADDRESS_NO_PORT, IP_BLOCK_SOURCE, IP_CMSG_ORIGDSTADDR, IP_CMSG_PKTINFO, IP_CMSG_RECVFRAGSIZE, IP_CMSG_RECVOPTS,
+  IP_CMSG_RETOPTS, IP_CMSG_TOS, IP_CMSG_TTL, IP_DROP_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, IP_MSFILTER, IP_FREEBIND, IP_HDRINCL, IP_LOCAL_PORT_RANGE, IP_MINTTL, IP_MTU,
   IP_MTU_DISCOVER, IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_NODEFRAG, IP_OPTIONS, IP_PKTINFO,
   IP_PROTOCOL, IP_RECVERR, IP_RECVFRAGSIZE, IP_RECVOPTS, IP_RECVORIGDSTADDR, IP_RECVTOS, IP_RECVTTL, IP_RETOPTS, IP_ROUTER_ALERT, IP_TOS, IP_TRANSPARENT,
-  IP_TTL, IP_UNICAST_IF, InPktinfo, IpMreqn,
+  IP_TTL, IP_UNBLOCK_SOURCE, IP_UNICAST_IF, InPktinfo, IpMreqSource, IpMreqn, IpMsfilter,
 } from './ip-uapi.ts';
 
 // Input and forwarding
@@ -87,11 +87,14 @@ export { IFA_F_SECONDARY, InDevice, InIfaddr, Ipv4Devconf } from './inetdevice.t
 export { inetAddrOnlink, inetConfirmAddr, inetLookupIfaddr, inetSelectAddr } from './ifaddr.ts';
 export { inetDelIfa, inetInsertIfa } from './devinet.ts';
 export { ipCheckMc, ipMcDecGroup, ipMcIncGroup } from './igmp.ts';
+export { MCAST_EXCLUDE, MCAST_INCLUDE } from './igmp-group.ts';
 
 // ARP
 export { arpPacketType, arpRcv, arpTableOps } from './arp.ts';
 export { arpAnnounce, arpCreate, arpSend } from './arp-send.ts';
-export { ARPOP_REPLY, ARPOP_REQUEST, NF_ARP_IN, NF_ARP_OUT, arpHdrLen } from './arp-header.ts';
+export {
+  ARPH_HLN, ARPH_HRD, ARPH_OP, ARPH_PLN, ARPH_PRO, ARPH_SHA, ARPOP_REPLY, ARPOP_REQUEST, NF_ARP_IN, NF_ARP_OUT, arpHdrLen, arphSip, arphTip,
+} from './arp-header.ts';
 
 // ICMP
 export { icmpProtocol, icmpRcv } from './icmp.ts';

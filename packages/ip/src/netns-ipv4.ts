@@ -53,6 +53,13 @@ export class NetnsIpv4 {
   sysctlMinPmtu: number;
   sysctlMinAdvmss: number;
   sysctlFwmarkReflect: number;
+  /** Most groups of one socket, and most sources of one membership. */
+  sysctlIgmpMaxMemberships: number;
+  sysctlIgmpMaxMsf: number;
+  /** The robustness variable: how often a change of membership is told. */
+  sysctlIgmpQrv: number;
+  /** Whether 224.0.0.0/24 is reported too. */
+  sysctlIgmpLlmReports: number;
   /** Of which the flows are told apart that several next hops share: 0 addresses, 1 protocol and ports too. */
   sysctlFibMultipathHashPolicy: number;
   /** A next hop whose gateway does not answer ARP gets no flows. */
@@ -120,6 +127,10 @@ export class NetnsIpv4 {
     this.sysctlMinPmtu = 552;
     this.sysctlMinAdvmss = 256;
     this.sysctlFwmarkReflect = 0;
+    this.sysctlIgmpMaxMemberships = 20;
+    this.sysctlIgmpMaxMsf = 10;
+    this.sysctlIgmpQrv = 2;
+    this.sysctlIgmpLlmReports = 1;
     this.sysctlFibMultipathHashPolicy = 0;
     this.sysctlFibMultipathUseNeigh = 0;
     this.sysctlRouteFlush = 0;

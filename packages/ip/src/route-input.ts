@@ -23,6 +23,7 @@ import { inDevBforward, inDevForward, inDevRouteLocalnet } from './inetdevice.ts
 import type { InDevice } from './inetdevice.ts';
 import { ipError, ipRtBug } from './ip-error.ts';
 import { ipForward } from './ip-forward.ts';
+import { IPPROTO_IGMP, ipHdrProtocol } from './ip-header.ts';
 import { ipLocalDeliver } from './ip-input.ts';
 import { ipOutput } from './ip-output.ts';
 import { redirectWanted } from './route-redirect.ts';
@@ -54,7 +55,7 @@ export function ipRouteInput(skb: SkBuff, daddr: number, saddr: number, tos: num
   cache.inSlowTot++;
   const inDev = dev.ipPtr;
   if (inDev === null) return -EINVAL;
-  const rt = ipv4IsMulticast(daddr) ? ipRouteInputMc(daddr, saddr, inDev) : ipRouteInputSlow(net, skb, daddr, saddr, tos, inDev);
+  const rt = ipv4IsMulticast(daddr) ? ipRouteInputMc(daddr, saddr, ipHdrProtocol(skb), inDev) : ipRouteInputSlow(net, skb, daddr, saddr, tos, inDev);
   if (typeof rt === 'number') return rt;
   rt.keyDaddr = daddr;
   rt.keySaddr = saddr;
@@ -78,9 +79,9 @@ function rtLocal(inDev: InDevice, daddr: number, flags: number, type: number): R
   return rt;
 }
 
-/** To a group: ours if the device listens to it. */
-function ipRouteInputMc(daddr: number, saddr: number, inDev: InDevice): Rtable | number {
-  if (!ipCheckMc(inDev, daddr)) return -EINVAL;
+/** To a group: ours if the device listens to it, and to this source (IGMP to any). */
+function ipRouteInputMc(daddr: number, saddr: number, protocol: number, inDev: InDevice): Rtable | number {
+  if (!ipCheckMc(inDev, daddr, protocol === IPPROTO_IGMP ? 0 : saddr)) return -EINVAL;
   if (ipv4IsMulticast(saddr) || ipv4IsLbcast(saddr)) return -EINVAL;
   if (ipv4IsLoopback(saddr) && !inDevRouteLocalnet(inDev)) return -EINVAL;
   if (!ipv4IsZeronet(saddr)) {

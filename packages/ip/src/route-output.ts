@@ -210,7 +210,7 @@ function mkrouteOutput(fl: Flowi4, choice: OutputChoice, dev: NetDevice): Rtable
     nh = null;
   } else if (type === RTN_MULTICAST) {
     flags |= RTCF_MULTICAST;
-    if (ipCheckMc(inDev, fl.daddr)) flags |= RTCF_LOCAL;
+    if (ipCheckMc(inDev, fl.daddr, fl.saddr)) flags |= RTCF_LOCAL;
     // A default route is no next hop for a group.
     if (choice.prefixlen < 4) {
       info = null;

@@ -50,6 +50,16 @@ function icmpRows(net: Net): CtlTable[] {
   ];
 }
 
+function igmpRows(net: Net): CtlTable[] {
+  const ipv4 = net.ipv4;
+  return [
+    ctlRow('net.ipv4.igmp_link_local_mcast_reports', ipv4, 'sysctlIgmpLlmReports', 'int', { min: 0, max: 1 }),
+    ctlRow('net.ipv4.igmp_max_memberships', ipv4, 'sysctlIgmpMaxMemberships', 'int', { min: 0 }),
+    ctlRow('net.ipv4.igmp_max_msf', ipv4, 'sysctlIgmpMaxMsf', 'int', { min: 0 }),
+    ctlRow('net.ipv4.igmp_qrv', ipv4, 'sysctlIgmpQrv', 'int', { min: 1 }),
+  ];
+}
+
 function fragRows(net: Net): CtlTable[] {
   const frags = net.ipv4.frags;
   return [
@@ -62,5 +72,5 @@ function fragRows(net: Net): CtlTable[] {
 
 /** Registers them. */
 export function ipv4SysctlInit(net: Net): void {
-  registerSysctlTable(net, [...ipRows(net), ...icmpRows(net), ...fragRows(net)]);
+  registerSysctlTable(net, [...ipRows(net), ...icmpRows(net), ...igmpRows(net), ...fragRows(net)]);
 }
