@@ -43,3 +43,18 @@ export function chromium() {
 export function missingForBrowser() {
   return chromium() === null ? 'no Chromium (apt-get install chromium, or CHROMIUM=/path/to/it)' : '';
 }
+
+/** The busybox of a guest's initramfs: the one that needs no library. */
+export const busybox = '/bin/busybox';
+
+/** Why no Linux guest can run in QEMU here; empty if one can. apt-get fetches its kernel; nobody need be root. */
+export function missingForGuest() {
+  if (process.platform !== 'linux') return 'not Linux';
+  return missingCommands(['qemu-system-x86_64', 'busybox', 'apt-get', 'dpkg-deb']);
+}
+
+/** Why passt cannot run in a namespace here; empty if it can. */
+export function missingForPasst() {
+  const missing = missingForReal();
+  return missing === '' ? missingCommands(['passt']) : missing;
+}

@@ -10,7 +10,7 @@ import { installNetfilter } from '@stack/netfilter';
 import { installNeigh } from '@stack/neigh';
 import { createTask, installSocket } from '@stack/socket';
 import { installIp } from '@stack/ip';
-import { installInet } from '@stack/inet';
+import { installInet, installPing, installRaw } from '@stack/inet';
 import { installPacket } from '@stack/packet';
 import { installTcp } from '@stack/tcp';
 import { installTcpv4 } from '@stack/tcp/ipv4';
@@ -52,11 +52,13 @@ export function createHost(options: HostOptions = {}): Host {
   installIp(net); //          IPv4, ARP, ICMP, routes
   installPacket(net); //      PF_PACKET
   installInet(net); //        PF_INET
+  installRaw(net); //         SOCK_RAW: any protocol over IPv4
+  installPing(net); //        ICMP echo without privilege
   installTcp(net); //         TCP, and TCP over IPv4
   installTcpv4(net);
   installUdp(net); //         UDP, and UDP over IPv4
   installUdpv4(net);
-  registerSocketKinds(net); // SOCK_STREAM is TCP, SOCK_DGRAM is UDP
+  registerSocketKinds(net); // SOCK_STREAM is TCP, SOCK_DGRAM is UDP, SOCK_RAW is raw
 
   const task = createTask(net, 'init');
   try {

@@ -174,3 +174,17 @@ describe('a NIC over web streams', () => {
     expect([dev.stats.rxLengthErrors, dev.stats.rxPackets]).toEqual([2, 0]);
   });
 });
+
+test('routes and rules are added, shown and taken away as ip route and ip rule do; a wrong one throws and changes nothing', () => {
+  const route = { dst: 'default', gateway: '10.0.0.254', table: 100 };
+  client.addRoute(route);
+  client.addRule({ from: '10.0.0.0/24', table: 100 });
+  expect(client.show.route(100)).toEqual([{ dst: 'default', gateway: '10.0.0.254', dev: 'eth0', flags: [] }]);
+  expect(client.show.rule()[1]).toEqual({ priority: 32765, src: '10.0.0.0', srclen: 24, table: '100' });
+  expect(() => client.addRoute(route)).toThrow(expect.objectContaining({ code: 'EEXIST', syscall: 'ip route add', address: 'default' }));
+  expect(() => client.addRule({ from: '10.0.0' })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+  client.delRule({ table: 100 });
+  client.delRoute({ dst: 'default', table: 100 });
+  expect([client.show.route(100), client.show.rule().length]).toEqual([[], 3]);
+  expect(() => client.delRule({ table: 100 })).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});

@@ -4,16 +4,21 @@
  */
 import { destroyNet, idle, snmpSnapshot, sysctlRead, sysctlWrite, type CtlValue, type Net, type World } from '@stack/kernel';
 import { exitTask, sockSetRef, sysCall, type Task } from '@stack/socket';
+import { ipRouteAdd, ipRouteDel, ipRuleAdd, ipRuleDel, type IpRouteSpec, type IpRuleSpec } from '@stack/ip';
 import type { NetDevice } from '@stack/netdev';
 import type { ResState } from '@stack/resolver';
 import { addNic, type NicOptions } from './nic.ts';
-import { showAddr, showNeigh, showRoute, showSockets, type AddrRow, type NeighRow, type RouteRow, type SocketRow } from './show.ts';
+import {
+  showAddr, showNeigh, showRoute, showRule, showSockets, type AddrRow, type NeighRow, type RouteRow, type RuleRow, type SocketRow,
+} from './show.ts';
 import { connect, listen, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './streams.ts';
 
-/** What `ip addr`, `ip route`, `ip neigh`, `ss` and `nstat` say, as plain data. */
+/** What `ip addr`, `ip route`, `ip rule`, `ip neigh`, `ss` and `nstat` say, as plain data. */
 export interface Show {
   readonly addr: () => AddrRow[];
-  readonly route: () => RouteRow[];
+  /** Of table main if not said otherwise: by name or number, or `all`. */
+  readonly route: (table?: Parameters<typeof showRoute>[1]) => RouteRow[];
+  readonly rule: () => RuleRow[];
   readonly neigh: () => NeighRow[];
   readonly sockets: () => SocketRow[];
   readonly counters: () => Record<string, number>;
@@ -37,7 +42,8 @@ export class Host {
     this.resolver = resolver;
     this.show = {
       addr: () => showAddr(net),
-      route: () => showRoute(net),
+      route: (table) => showRoute(net, table),
+      rule: () => showRule(net),
       neigh: () => showNeigh(net),
       sockets: () => showSockets(net),
       counters: () => snmpSnapshot(net),
@@ -51,6 +57,24 @@ export class Host {
   /** Adds a network device, gives it its address and routes, and takes it up. */
   addNic(options: NicOptions): NetDevice {
     return addNic(this.net, options);
+  }
+
+  /** `ip route add`, `ip route del`. They throw Errors with Node's fields. */
+  addRoute(route: IpRouteSpec): void {
+    sysCall(ipRouteAdd(this.net, route), 'ip route add', route.dst);
+  }
+
+  delRoute(route: IpRouteSpec): void {
+    sysCall(ipRouteDel(this.net, route), 'ip route del', route.dst);
+  }
+
+  /** `ip rule add`, `ip rule del`, likewise. */
+  addRule(rule: IpRuleSpec): void {
+    sysCall(ipRuleAdd(this.net, rule), 'ip rule add');
+  }
+
+  delRule(rule: IpRuleSpec): void {
+    sysCall(ipRuleDel(this.net, rule), 'ip rule del');
   }
 
   /** Opens a TCP connection as a pair of web streams. */

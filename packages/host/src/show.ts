@@ -1,5 +1,5 @@
 /*
- * What `ip addr`, `ip route`, `ip neigh` and `ss` say of a host, as plain data. The rows of addr, route and neigh have the fields
+ * What `ip addr`, `ip route`, `ip rule`, `ip neigh` and `ss` say of a host, as plain data. The rows of addr, route, rule and neigh have the fields
  * and the values of `ip -j`.
  */
 import type { Net } from '@stack/kernel';
@@ -8,8 +8,8 @@ import { inNtoa } from '@stack/inet-sock';
 import { IPPROTO_UDP, SOCK_DGRAM, TCP_ESTABLISHED, type Sock } from '@stack/socket';
 import { tcpDiag, type TcpDiagRow } from '@stack/tcp';
 
-export { ipAddrShow as showAddr, ipRouteShow as showRoute, neighShow as showNeigh } from '@stack/ip';
-export type { AddrRow, RouteRow } from '@stack/ip';
+export { ipAddrShow as showAddr, ipRouteShow as showRoute, ipRuleShow as showRule, neighShow as showNeigh } from '@stack/ip';
+export type { AddrRow, RouteRow, RuleRow } from '@stack/ip';
 export type { NeighRow } from '@stack/neigh';
 
 /** A row of `ss -uan`: UNCONN, or ESTAB for a connected one; queues in octets, as `ss` counts them. */

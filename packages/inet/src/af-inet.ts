@@ -82,7 +82,7 @@ export function inetRelease(sock: Socket): number {
 }
 
 /** May a socket be bound to `addr`? */
-function inetBindAllowed(sk: InetSock, addr: number): boolean {
+export function inetBindAllowed(sk: InetSock, addr: number): boolean {
   if (addr === INADDR_ANY || inetTestBit(sk, INET_FLAGS_FREEBIND) || inetTestBit(sk, INET_FLAGS_TRANSPARENT)) return true;
   if (sk.skNet.ipv4.sysctlIpNonlocalBind !== 0) return true;
   const type = inetAddrType(sk.skNet, addr);

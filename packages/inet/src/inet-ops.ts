@@ -1,6 +1,6 @@
 /*
- * inet_stream_ops and inet_dgram_ops (net/ipv4/af_inet.c): what sock.ops is. Everything that is a protocol's own matter is
- * handed on to sk.skProt.
+ * inet_stream_ops, inet_dgram_ops and inet_sockraw_ops (net/ipv4/af_inet.c): what sock.ops is. Everything that is a protocol's
+ * own matter is handed on to sk.skProt.
  */
 import {
   datagramPoll, PF_INET, sockCommonGetsockopt, sockCommonRecvmsg, sockCommonSetsockopt, sockNoAccept, sockNoListen, sockNoSocketpair,
@@ -44,6 +44,25 @@ export const inetDgramOps: ProtoOps = {
   accept: sockNoAccept,
   getname: inetGetname,
   poll: inetPoll,
+  ioctl: inetIoctl,
+  listen: sockNoListen,
+  shutdown: inetShutdown,
+  setsockopt: sockCommonSetsockopt,
+  getsockopt: sockCommonGetsockopt,
+  sendmsg: inetSendmsg,
+  recvmsg: sockCommonRecvmsg,
+};
+
+/** SOCK_RAW, and the ping sockets among SOCK_DGRAM: as SOCK_DGRAM, but for poll, which is never the protocol's. */
+export const inetSockrawOps: ProtoOps = {
+  family: PF_INET,
+  release: inetRelease,
+  bind: inetBind,
+  connect: inetDgramConnect,
+  socketpair: sockNoSocketpair,
+  accept: sockNoAccept,
+  getname: inetGetname,
+  poll: datagramPoll,
   ioctl: inetIoctl,
   listen: sockNoListen,
   shutdown: inetShutdown,

@@ -34,7 +34,7 @@ test('raw(7): a wildcard serves every protocol, but 0 is none', () => {
   expect(inetswFind(net, SOCK_RAW, 0)).toBeNull();
 });
 
-test('registering: a permanent kind cannot be replaced, another one can be tried before it', () => {
+test('registering: a permanent kind cannot be replaced, and stays what protocol 0 finds', () => {
   const net = makeNet(tcp);
   expect(inetRegisterProtosw(net, tcp)).toBe(-EEXIST);
   expect(inetRegisterProtosw(net, { ...tcp, flags: 0 })).toBe(-EEXIST);
@@ -42,6 +42,7 @@ test('registering: a permanent kind cannot be replaced, another one can be tried
   const mptcp: InetProtosw = { ...tcp, protocol: 262, flags: 0 };
   expect(inetRegisterProtosw(net, mptcp)).toBe(0);
   expect(inetswFind(net, SOCK_STREAM, 262)).toBe(mptcp);
+  expect(inetswFind(net, SOCK_STREAM, 0)).toBe(tcp);
 });
 
 test('unregistering takes it out, once', () => {

@@ -4,8 +4,11 @@
  */
 import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import { IpcmCookie } from '@stack/ip';
 import { IPPROTO_IP, SOCK_MAX } from '@stack/socket';
 import type { Proto, ProtoOps } from '@stack/socket';
+import { PingTable } from './ping-table.ts';
+import { RawHashinfo } from './raw-sock.ts';
 
 /** Sockets of this protocol have SO_REUSEADDR from the start. */
 export const INET_PROTOSW_REUSE = 0x01;
@@ -28,11 +31,22 @@ export interface InetProtosw {
 
 /** What the family owns in one Net (`net.inet`). */
 export class NetnsInet {
-  /** By socket type; of several, the one registered last is found first. Permanent ones come behind the others. */
+  /** By socket type: the permanent ones, then the others, of which the one registered last is found first. */
   inetsw: InetProtosw[][];
+  /* Raw sockets (raw-sock.ts), ping sockets (ping-table.ts). */
+  raw: RawHashinfo;
+  ping: PingTable;
+  /** The groups whose tasks may make ping sockets: from [0] to [1], none if that is less. */
+  sysctlPingGroupRange: Int32Array;
+  /** What the sendmsg of raw or ping that goes on says of its packet: sends of a Net do not meet. */
+  cookie: IpcmCookie;
 
   constructor() {
     this.inetsw = Array.from({ length: SOCK_MAX }, () => []);
+    this.raw = new RawHashinfo();
+    this.ping = new PingTable();
+    this.sysctlPingGroupRange = Int32Array.of(1, 0);
+    this.cookie = new IpcmCookie();
   }
 }
 
@@ -48,9 +62,9 @@ export function inetRegisterProtosw(net: Net, p: InetProtosw): number {
   if (row === undefined) return -EINVAL;
   if (row.includes(p)) return -EEXIST;
   if (row.some((other) => (other.flags & INET_PROTOSW_PERMANENT) !== 0 && other.protocol === p.protocol)) return -EEXIST;
-  const first = row.findIndex((other) => (other.flags & INET_PROTOSW_PERMANENT) !== 0);
-  if ((p.flags & INET_PROTOSW_PERMANENT) !== 0 || first < 0) row.push(p);
-  else row.splice(first, 0, p);
+  // Behind the permanent ones, so that it is not what socket(2) without a protocol finds; before the others.
+  const others = row.findIndex((other) => (other.flags & INET_PROTOSW_PERMANENT) === 0);
+  row.splice(others < 0 ? row.length : others, 0, p);
   return 0;
 }
 

@@ -7,7 +7,7 @@ import { devAddrSet, devSetMacAddress } from '@stack/netdev';
 import type { NetDevice } from '@stack/netdev';
 import { ARPOP_REPLY, ARPOP_REQUEST } from './arp-header.ts';
 import { ipAddrAdd } from './ip-addr.ts';
-import { ipNeighAdd } from './ip-route.ts';
+import { ipNeighAdd } from './ip-neigh.ts';
 import { inetLookupIfaddr } from './ifaddr.ts';
 import { neighShow } from './show.ts';
 import { finish, inside, makeCard, makeHost, makePair, makeWorld, receive, sendIp, wireOf } from './test-host.ts';

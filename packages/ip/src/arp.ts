@@ -247,7 +247,7 @@ function arpFilter(net: Net, sip: number, tip: number, dev: NetDevice): boolean 
   fl.flowi4Tos = 0;
   fl.flowi4Scope = 0;
   const res = net.ipv4.checkResult;
-  return fibLookup(net, fl, res) !== 0 || res.info === null || res.info.nh.dev !== dev;
+  return fibLookup(net, fl, res) !== 0 || res.nh === null || res.nh.dev !== dev;
 }
 
 /** A request: answered if it is for us; the asker is learned, for he is about to talk to us (RFC 826). Returns whether it was for us. */

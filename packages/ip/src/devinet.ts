@@ -9,6 +9,7 @@ import { neighIfdown, neighParmsAlloc, neighParmsRelease } from '@stack/neigh';
 import type { NetDevice } from '@stack/netdev';
 import { fibAddIfaddr, fibDelIfaddr } from './fib-ifaddr.ts';
 import { inetHashInsert, inetHashRemove, inetIfaMatch } from './ifaddr.ts';
+import { igmpStateNew, ipMcDestroyDev } from './igmp.ts';
 import { IFA_F_SECONDARY, InDevice, inDevPromoteSecondaries, ipv4DevconfCopy } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
 import { rtCacheFlush } from './rt-cache.ts';
@@ -17,7 +18,10 @@ import { devinetSysctlRegister, devinetSysctlUnregister } from './sysctl-devinet
 /** Makes IPv4's part of dev, with the default settings. Called when the device is registered. */
 export function inetdevInit(dev: NetDevice): InDevice {
   const ipv4 = dev.net.ipv4;
-  const inDev = new InDevice(dev, neighParmsAlloc(ipv4.arpTbl, dev));
+  const igmp = igmpStateNew(dev.net);
+  const inDev = new InDevice(dev, neighParmsAlloc(ipv4.arpTbl, dev), igmp);
+  igmp.gqTimer.data = inDev;
+  igmp.ifcTimer.data = inDev;
   ipv4DevconfCopy(inDev.cnf, ipv4.devconfDflt);
   dev.ipPtr = inDev;
   devinetSysctlRegister(inDev);
@@ -28,7 +32,7 @@ export function inetdevInit(dev: NetDevice): InDevice {
 export function inetdevDestroy(inDev: InDevice): void {
   inDev.dead = true;
   while (inDev.ifaList !== null) inetDelIfa(inDev.ifaList);
-  inDev.mcList = null;
+  ipMcDestroyDev(inDev);
   neighIfdown(inDev.net.ipv4.arpTbl, inDev.dev);
   devinetSysctlUnregister(inDev);
   neighParmsRelease(inDev.arpParms);

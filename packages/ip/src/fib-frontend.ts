@@ -9,8 +9,8 @@ import { ipv4IsZeronet } from '@stack/inet-sock';
 import { RTN_LOCAL, RTN_UNICAST } from './fib.ts';
 import { fibAddIfaddr } from './fib-ifaddr.ts';
 import { fibLookup } from './fib-lookup.ts';
-import { fibResultPrefsrc, fibSyncCarrier, fibSyncDownDev } from './fib-semantics.ts';
-import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './flow.ts';
+import { fibResultPrefsrc, fibSyncCarrier, fibSyncDownDev, fibSyncUp } from './fib-semantics.ts';
+import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, flowi4InitLookup } from './flow.ts';
 import { inetLookupIfaddr, inetSelectAddr } from './ifaddr.ts';
 import { inDevAcceptLocal, inDevRpfilter, inDevTxRedirects } from './inetdevice.ts';
 import type { InDevice } from './inetdevice.ts';
@@ -19,11 +19,12 @@ import { rtCacheFlush } from './rt-cache.ts';
 import { RTCF_BROADCAST, RTCF_LOCAL, RTCF_MULTICAST } from './rtable.ts';
 import type { Rtable } from './rtable.ts';
 
-/** dev has come up: the routes of its addresses come back. */
+/** dev has come up: the routes of its addresses come back, and its part of those with several next hops. */
 export function fibDevUp(dev: NetDevice): void {
   const inDev = dev.ipPtr;
   if (inDev === null) return;
   for (let ifa = inDev.ifaList; ifa !== null; ifa = ifa.ifaNext) fibAddIfaddr(ifa);
+  fibSyncUp(dev.net, dev);
   rtCacheFlush(dev.net);
 }
 
@@ -40,30 +41,35 @@ export function fibDevCarrier(dev: NetDevice, up: boolean): void {
 }
 
 /**
- * Checks the source of a packet that came in by inDev and leaves by the device of index oif (0: it
- * is for us). Returns 0; 1 if the source is on that link itself; -EINVAL for an address of our
+ * Checks the source of a packet to daddr that came in by inDev and leaves by the device of index oif
+ * (0: it is for us). Returns 0; 1 if the source is on that link itself; -EINVAL for an address of our
  * own (accept_local off), -EXDEV if rp_filter is on and the source is not reached through inDev.
  */
-export function fibValidateSource(saddr: number, tos: number, oif: number, inDev: InDevice): number {
+export function fibValidateSource(saddr: number, daddr: number, tos: number, oif: number, inDev: InDevice): number {
   const net = inDev.net;
   const rpf = inDevRpfilter(inDev);
   if (rpf === 0 && (inDev.dev.ifindex !== oif || !inDevTxRedirects(inDev))) {
     if (inDevAcceptLocal(inDev)) return 0;
-    return inetLookupIfaddr(net, saddr) !== null && inDev.dev !== net.netdev.loopbackDev ? -EINVAL : 0;
+    // With rules an address may be local for some flows only: then the tables must say.
+    if (!net.ipv4.fibHasCustomRules) return notOurs(inDev, saddr);
   }
   const fl = net.ipv4.lookupFlow;
-  fl.daddr = saddr;
-  fl.saddr = 0;
-  fl.flowi4Oif = 0;
-  fl.flowi4Tos = tos;
-  fl.flowi4Scope = RT_SCOPE_UNIVERSE;
+  flowi4InitLookup(fl, saddr, daddr, oif, 0, tos, RT_SCOPE_UNIVERSE);
   const res = net.ipv4.checkResult;
   if (fibLookup(net, fl, res) !== 0 || res.info === null) return rpf === 1 ? -EXDEV : 0;
   if (res.type !== RTN_UNICAST && !(res.type === RTN_LOCAL && acceptsLocal(inDev))) return -EINVAL;
-  if (res.info.nh.dev === inDev.dev) return res.info.nh.scope >= RT_SCOPE_HOST ? 1 : 0;
+  for (const nh of res.info.nhs) {
+    if (nh.dev === inDev.dev) return nh.scope >= RT_SCOPE_HOST ? 1 : 0;
+  }
   if (inDev.ifaList === null) return rpf === 1 ? -EXDEV : 0;
   if (rpf === 1) return -EXDEV;
   return fibLooseMatch(inDev, saddr);
+}
+
+/** -EINVAL if saddr is an address of ours and inDev is not the device that our own packets come back by. */
+function notOurs(inDev: InDevice, saddr: number): number {
+  const net = inDev.net;
+  return inetLookupIfaddr(net, saddr) !== null && inDev.dev !== net.netdev.loopbackDev ? -EINVAL : 0;
 }
 
 /** Our own packets come back by the loopback device only, unless accept_local. */
@@ -78,8 +84,8 @@ function fibLooseMatch(inDev: InDevice, saddr: number): number {
   fl.daddr = saddr;
   fl.flowi4Oif = inDev.dev.ifindex;
   const res = ipv4.checkResult;
-  if (fibLookup(inDev.net, fl, res) !== 0 || res.info === null || res.type !== RTN_UNICAST) return 0;
-  return res.info.nh.scope >= RT_SCOPE_HOST ? 1 : 0;
+  if (fibLookup(inDev.net, fl, res) !== 0 || res.nh === null || res.type !== RTN_UNICAST) return 0;
+  return res.nh.scope >= RT_SCOPE_HOST ? 1 : 0;
 }
 
 /** The address of ours that answers a packet: the one it was sent to, or, for a broadcast or group, the one its sender would be answered from. */
@@ -91,11 +97,7 @@ export function fibComputeSpecDst(skb: SkBuff): number {
   const saddr = ipHdrSaddr(skb);
   if (ipv4IsZeronet(saddr)) return inetSelectAddr(net, skb.dev, saddr, RT_SCOPE_LINK);
   const fl = net.ipv4.lookupFlow;
-  fl.daddr = saddr;
-  fl.saddr = 0;
-  fl.flowi4Oif = 0;
-  fl.flowi4Tos = 0;
-  fl.flowi4Scope = RT_SCOPE_UNIVERSE;
+  flowi4InitLookup(fl, saddr, 0, 0, 0, 0, RT_SCOPE_UNIVERSE);
   const res = net.ipv4.checkResult;
   if (fibLookup(net, fl, res) === 0) return fibResultPrefsrc(net, res);
   return inetSelectAddr(net, skb.dev, saddr, RT_SCOPE_UNIVERSE);

@@ -26,6 +26,7 @@ function fibMagicAdd(inDev: InDevice, type: number, prefix: number, plen: number
     prefsrc: prim.ifaLocal,
     flags: 0,
     metrics: null,
+    nexthops: null,
   });
   if (typeof fa !== 'number') fibTableInsert(type === RTN_UNICAST ? ipv4.fibMain : ipv4.fibLocal, fa, true);
 }

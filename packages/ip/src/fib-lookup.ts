@@ -1,6 +1,6 @@
 /*
  * Asking the routing tables: local, then main, then default (RFC 1812 §5.2.4.3 longest match in
- * each). Also what kind of address a number is to us.
+ * each), or as the rules say (fib-rules.ts). Also what kind of address a number is to us.
  */
 import { EAGAIN, ENETUNREACH } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
@@ -8,7 +8,9 @@ import { ipv4IsLbcast, ipv4IsMulticast, ipv4IsZeronet } from '@stack/inet-sock';
 import type { NetDevice } from '@stack/netdev';
 import { RTN_BROADCAST, RTN_MULTICAST, RTN_UNICAST } from './fib.ts';
 import type { FibResult } from './fib.ts';
+import { fibRulesLookup } from './fib-rules.ts';
 import { fibTableLookup } from './fib-trie.ts';
+import { flowi4InitLookup } from './flow.ts';
 import type { Flowi4 } from './flow.ts';
 
 /**
@@ -17,6 +19,7 @@ import type { Flowi4 } from './flow.ts';
  */
 export function fibLookup(net: Net, fl: Flowi4, res: FibResult): number {
   const ipv4 = net.ipv4;
+  if (ipv4.fibHasCustomRules) return fibRulesLookup(net, fl, res);
   let error = fibTableLookup(ipv4.fibLocal, fl, res);
   if (error === -EAGAIN) error = fibTableLookup(ipv4.fibMain, fl, res);
   if (error === -EAGAIN) error = fibTableLookup(ipv4.fibDefault, fl, res);
@@ -33,13 +36,9 @@ export function inetDevAddrType(net: Net, dev: NetDevice | null, addr: number): 
   if (ipv4IsZeronet(addr) || ipv4IsLbcast(addr)) return RTN_BROADCAST;
   if (ipv4IsMulticast(addr)) return RTN_MULTICAST;
   const fl = net.ipv4.lookupFlow;
-  fl.daddr = addr;
-  fl.saddr = 0;
-  fl.flowi4Oif = 0;
-  fl.flowi4Tos = 0;
-  fl.flowi4Scope = 0;
+  flowi4InitLookup(fl, addr, 0, 0, 0, 0, 0);
   const res = net.ipv4.checkResult;
   if (fibTableLookup(net.ipv4.fibLocal, fl, res) !== 0) return RTN_UNICAST;
-  if (dev !== null && res.info !== null && res.info.nh.dev !== dev) return RTN_UNICAST;
+  if (dev !== null && res.nh !== null && res.nh.dev !== dev) return RTN_UNICAST;
   return res.type;
 }

@@ -10,7 +10,7 @@ import { EACCES, EAGAIN, EEXIST, EHOSTUNREACH, EINVAL, ESRCH } from '@stack/kern
 import {
   FibNode, RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNREACHABLE, RTNH_F_DEAD, RTNH_F_LINKDOWN,
 } from './fib.ts';
-import type { FibAlias, FibResult, FibTable } from './fib.ts';
+import type { FibAlias, FibNh, FibResult, FibTable } from './fib.ts';
 import type { Flowi4 } from './flow.ts';
 
 /** The netmask of a prefix length. */
@@ -37,21 +37,23 @@ export function fibTypeError(type: number): number {
   }
 }
 
-/** Whether the route may serve this flow. */
-function fibAliasMatches(fa: FibAlias, fl: Flowi4): boolean {
-  const info = fa.info;
-  if (fa.tos !== 0 && fa.tos !== fl.flowi4Tos) return false;
-  if (info.scope < fl.flowi4Scope) return false;
-  const nh = info.nh;
+/** Whether packets may be sent by nh: its device is up and, if ignore_routes_with_linkdown, has a carrier. */
+export function fibNhUsable(nh: FibNh): boolean {
   if ((nh.flags & RTNH_F_DEAD) !== 0) return false;
-  const dev = nh.dev;
-  if (dev === null) return true;
-  if (fl.flowi4Oif !== 0 && fl.flowi4Oif !== dev.ifindex) return false;
-  if ((nh.flags & RTNH_F_LINKDOWN) !== 0) {
-    const inDev = dev.ipPtr;
-    if (inDev !== null && inDev.cnf.ignoreRoutesWithLinkdown !== 0) return false;
+  const inDev = nh.dev === null ? null : nh.dev.ipPtr;
+  return (nh.flags & RTNH_F_LINKDOWN) === 0 || inDev === null || inDev.cnf.ignoreRoutesWithLinkdown === 0;
+}
+
+/** The first next hop of the route that may serve this flow, or null. */
+function fibAliasMatch(fa: FibAlias, fl: Flowi4): FibNh | null {
+  const info = fa.info;
+  if (fa.tos !== 0 && fa.tos !== fl.flowi4Tos) return null;
+  if (info.scope < fl.flowi4Scope) return null;
+  for (const nh of info.nhs) {
+    if (!fibNhUsable(nh)) continue;
+    if (nh.dev === null || fl.flowi4Oif === 0 || fl.flowi4Oif === nh.dev.ifindex) return nh;
   }
-  return true;
+  return null;
 }
 
 /**
@@ -68,7 +70,8 @@ export function fibTableLookup(table: FibTable, fl: Flowi4, res: FibResult): num
   }
   for (; best !== null; best = best.parent) {
     for (let fa = best.aliases; fa !== null; fa = fa.next) {
-      if (!fibAliasMatches(fa, fl)) continue;
+      const nh = fibAliasMatch(fa, fl);
+      if (nh === null) continue;
       const error = fibTypeError(fa.type);
       if (error !== 0) return error;
       res.prefix = fa.prefix;
@@ -77,6 +80,7 @@ export function fibTableLookup(table: FibTable, fl: Flowi4, res: FibResult): num
       res.scope = fa.info.scope;
       res.table = table;
       res.info = fa.info;
+      res.nh = nh;
       return 0;
     }
   }
@@ -138,12 +142,16 @@ function aliasSame(a: FibAlias, b: FibAlias): boolean {
   return a.tos === b.tos && a.info.priority === b.info.priority;
 }
 
+function nhEqual(a: FibNh, b: FibNh): boolean {
+  return a.dev === b.dev && a.gw === b.gw && a.weight === b.weight;
+}
+
 /** Whether two routes are the same in everything that a user can say of them. */
 function aliasEqual(a: FibAlias, b: FibAlias): boolean {
   const x = a.info;
   const y = b.info;
   return a.type === b.type && x.protocol === y.protocol && x.scope === y.scope && x.prefsrc === y.prefsrc &&
-    x.nh.dev === y.nh.dev && x.nh.gw === y.nh.gw;
+    x.nhs.length === y.nhs.length && x.nhs.every((nh, i) => nhEqual(nh, y.nhs[i]));
 }
 
 /**

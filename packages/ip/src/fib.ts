@@ -39,7 +39,7 @@ export const RTNH_F_DEAD = 1;
 export const RTNH_F_ONLINK = 4;
 export const RTNH_F_LINKDOWN = 16;
 
-/** A next hop. */
+/** A next hop (the kernel's fib_nh). */
 export class FibNh {
   dev: NetDevice | null;
   /** The gateway; 0 if the destination is on the link. */
@@ -48,12 +48,18 @@ export class FibNh {
   scope: number;
   /** RTNH_F_* */
   flags: number;
+  /** Its share of the flows, against those of the others: 1 … 256. */
+  weight: number;
+  /** Flows whose hash (31 bits) is at most this, and more than the one before has, are its own; -1 while it has none. */
+  upperBound: number;
 
   constructor() {
     this.dev = null;
     this.gw = 0;
     this.scope = 0;
     this.flags = 0;
+    this.weight = 1;
+    this.upperBound = 0x7fffffff;
   }
 }
 
@@ -69,7 +75,10 @@ export class FibInfo {
   priority: number;
   /** RTAX_* values, or null. */
   metrics: Int32Array | null;
+  /** The first next hop; most routes have no other. */
   nh: FibNh;
+  /** All of them. */
+  nhs: FibNh[];
 
   constructor(net: Net) {
     this.net = net;
@@ -80,6 +89,7 @@ export class FibInfo {
     this.priority = 0;
     this.metrics = null;
     this.nh = new FibNh();
+    this.nhs = [this.nh];
   }
 }
 
@@ -144,6 +154,8 @@ export class FibResult {
   scope: number;
   table: FibTable | null;
   info: FibInfo | null;
+  /** The next hop of info that serves the flow. */
+  nh: FibNh | null;
 
   constructor() {
     this.prefix = 0;
@@ -152,5 +164,6 @@ export class FibResult {
     this.scope = 0;
     this.table = null;
     this.info = null;
+    this.nh = null;
   }
 }

@@ -49,6 +49,17 @@ export class Flowi4 {
   }
 }
 
+/** Fills in fl for a question that no packet asks: which way leads to daddr? iif 0: from here; oif 0: by any device. */
+export function flowi4InitLookup(fl: Flowi4, daddr: number, saddr: number, iif: number, oif: number, tos: number, scope: number): void {
+  fl.flowi4Oif = oif;
+  fl.flowi4Iif = iif;
+  fl.flowi4Mark = 0;
+  fl.flowi4Tos = tos;
+  fl.flowi4Scope = scope;
+  fl.saddr = saddr;
+  fl.daddr = daddr;
+}
+
 /** Fills in fl for a packet made here. Ports are host-order numbers; oif 0 and saddr 0 leave the choice to the tables. */
 export function flowi4InitOutput(
   fl: Flowi4, oif: number, mark: number, tos: number, scope: number, proto: number, flags: number,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sleep, snmpSnapshot } from '@stack/kernel';
 import { finish, icmpOf, ipFrame, makePair, receive, wireOf } from './test-host.ts';
 import type { Pair } from './test-host.ts';
-import { ipNeighAdd } from './ip-route.ts';
+import { ipNeighAdd } from './ip-neigh.ts';
 
 let pair: Pair;
 beforeEach(() => {

@@ -6,7 +6,10 @@ import { icmpErrCode, icmpErrType } from './icmp.ts';
 import { icmpErrConvert, icmpErrFatal } from './icmp-err.ts';
 import { ipv4UpdatePmtu } from './ip-pmtu.ts';
 import { Flowi4, flowi4InitOutput } from './flow.ts';
-import { inetAddProtocol } from './protocol.ts';
+import { ipRouteAdd } from './ip-route.ts';
+import { INET_PROTO_ICMP_STRICT, inetAddProtocol, inetDelProtocol } from './protocol.ts';
+import type { InetProtocol } from './protocol.ts';
+import { ipMtuLocked } from './route.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
 import { checksum, echoRequest, finish, icmpOf, inside, ipFrame, makePair, receive, sendIp, wireOf } from './test-host.ts';
 import type { Pair } from './test-host.ts';
@@ -179,6 +182,54 @@ describe('errors about our packets', () => {
     deliver(message(3, 0, 0, quoted.slice(0, 27)));
     expect(heard.length).toBe(4);
     expect(counter('IcmpInErrors')).toBe(1);
+  });
+
+  describe('fragmentation needed', () => {
+    let heard: number[];
+    const quoted = (length: number): Uint8Array => {
+      const packet = ipFrame(pair.ethB, { saddr: '10.0.0.2', daddr: '10.0.0.9', payload: data(8) }).slice(14);
+      packet[2] = length >> 8;
+      packet[3] = length & 255;
+      return packet;
+    };
+    const transport = (flags: number): number => inetAddProtocol(pair.b, { handler: () => 0, flags, errHandler: (_skb, info) => { heard.push(info); return 0; } }, 253);
+    beforeEach(() => {
+      heard = [];
+    });
+
+    test('RFC 1191 §5: a router that names no MTU means the next plateau below the packet', () => {
+      transport(0);
+      for (const length of [65535, 4353, 4352, 1500, 1492, 68]) deliver(message(3, 4, 0, quoted(length)));
+      expect(heard).toEqual([32000, 4352, 2002, 1492, 1006, 68]);
+    });
+
+    test('ip_no_pmtu_disc: 1 names no MTU, 2 says nothing, 3 tells only transports that know forgeries', () => {
+      transport(0);
+      sysctlWrite(pair.b, 'net.ipv4.ip_no_pmtu_disc', 1);
+      deliver(message(3, 4, 1300, quoted(1500)));
+      expect(heard).toEqual([0]);
+      sysctlWrite(pair.b, 'net.ipv4.ip_no_pmtu_disc', 2);
+      deliver(message(3, 4, 1300, quoted(1500)));
+      sysctlWrite(pair.b, 'net.ipv4.ip_no_pmtu_disc', 3);
+      deliver(message(3, 4, 1300, quoted(1500)));
+      expect(heard).toEqual([0]);
+      expect(inetDelProtocol(pair.b, pair.b.ipv4.inetProtos[253] as InetProtocol, 253)).toBe(0);
+      transport(INET_PROTO_ICMP_STRICT);
+      deliver(message(3, 4, 1300, quoted(1500)));
+      expect(heard).toEqual([0, 1300]);
+    });
+  });
+
+  test('a locked mtu of the route stays, whatever the network says', async () => {
+    inetAddProtocol(pair.b, { handler: () => 0, flags: 0, errHandler: (skb, info) => { ipv4UpdatePmtu(skb, info); return 0; } }, 253);
+    expect(ipRouteAdd(pair.b, { dst: '192.0.2.0/24', gateway: '10.0.0.1', mtu: 1400, mtuLock: true })).toBe(0);
+    const fl = new Flowi4();
+    flowi4InitOutput(fl, 0, 0, 0, 0, 253, 0, inAton('192.0.2.1'), 0, 0, 0);
+    deliver(message(3, 4, 600, ipFrame(pair.ethB, { saddr: '10.0.0.2', daddr: '192.0.2.1', payload: data(8) }).slice(14)));
+    const rt = inside(pair.b, () => ipRouteOutputFlow(pair.b, fl, null));
+    if (typeof rt === 'number') throw new Error('no route');
+    expect([rt.ops.mtu(rt), ipMtuLocked(rt)]).toEqual([1400, true]);
+    dstRelease(rt);
   });
 
   test('RFC 1191: a credible MTU makes new routes narrower, for mtu_expires; a greater one changes nothing', async () => {

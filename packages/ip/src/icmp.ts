@@ -25,12 +25,14 @@ import {
   ICMP_EXC_FRAGTIME, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_PARAMETERPROB, ICMP_REDIRECT, ICMP_TIMESTAMP,
   ICMP_TIMESTAMPREPLY, ICMP_TIME_EXCEEDED, NR_ICMP_TYPES, NR_ICMP_UNREACH,
 } from './icmp-types.ts';
-import { IPH_DADDR, IPH_PROTOCOL, IPPROTO_ICMP, IPTOS_RT_MASK, IP_HDR_LEN, IP_MAX_HDR_LEN, ipHdrTos } from './ip-header.ts';
+import { IPH_DADDR, IPH_PROTOCOL, IPH_TOT_LEN, IPPROTO_ICMP, IPTOS_RT_MASK, IP_HDR_LEN, IP_MAX_HDR_LEN, ipHdrTos } from './ip-header.ts';
 import { inetCurrentTimestamp } from './ip-options.ts';
 import { ipOptionsEcho, ipOptionsFirstHop } from './ip-options-path.ts';
+import { INET_PROTO_ICMP_STRICT } from './protocol.ts';
 import type { InetProtocol } from './protocol.ts';
 import { ipv4Redirect, ipv4UpdatePmtu } from './ip-pmtu.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
+import { guessMtu } from './route-pmtu.ts';
 import { RTCF_BROADCAST, RTCF_MULTICAST } from './rtable.ts';
 import type { Rtable } from './rtable.ts';
 import {
@@ -95,6 +97,12 @@ export function icmpRcv(skb: SkBuff): number {
 function icmpBroadcastAllowed(net: Net, type: number): boolean {
   if (type !== ICMP_ECHO && type !== ICMP_TIMESTAMP) return false;
   return net.ipv4.sysctlIcmpEchoIgnoreBroadcasts === 0;
+}
+
+/** An echo reply: a ping socket may wait for it. Raw sockets have had it. */
+function icmpEchoReply(net: Net, skb: SkBuff): boolean {
+  if (net.ipv4.pingOps !== null) net.ipv4.pingOps.rcv(skb);
+  return true;
 }
 
 function icmpDiscard(_net: Net, _skb: SkBuff): boolean {
@@ -163,6 +171,24 @@ function icmpTimestamp(net: Net, skb: SkBuff): boolean {
   return true;
 }
 
+/** ip_no_pmtu_disc: 2 takes no news of an MTU, 3 only what a transport can tell from a forgery. */
+function icmpFragNeededWanted(net: Net, skb: SkBuff): boolean {
+  const mode = net.ipv4.sysctlIpNoPmtuDisc;
+  if (mode !== 3) return mode !== 2;
+  const prot = net.ipv4.inetProtos[skb.view.getUint8(skb.data + IPH_PROTOCOL)];
+  return prot !== null && (prot.flags & INET_PROTO_ICMP_STRICT) !== 0;
+}
+
+/**
+ * The next hop's MTU that the message names (RFC 1191 §4). Routers from before RFC 1191 name none:
+ * then the next lower plateau (§7) below the length of the packet that came back.
+ * Deviation: Linux since 3.6 goes down to min_pmtu at once; 2.6 did as here.
+ */
+function icmpNexthopMtu(skb: SkBuff): number {
+  const mtu = skb.view.getUint16(skb.transportHeader + ICMPH_FRAG_MTU);
+  return mtu !== 0 ? mtu : guessMtu(skb.view.getUint16(skb.data + IPH_TOT_LEN));
+}
+
 /** Destination unreachable, time exceeded, parameter problem, source quench: data at the IP header that came back. */
 function icmpUnreach(net: Net, skb: SkBuff): boolean {
   if (!pskbMayPull(skb, IP_HDR_LEN) || (skb.view.getUint8(skb.data) & 0x0f) < 5) return false;
@@ -171,8 +197,10 @@ function icmpUnreach(net: Net, skb: SkBuff): boolean {
   let info = 0;
   if (type === ICMP_DEST_UNREACH) {
     if (code > NR_ICMP_UNREACH) return true;
-    // RFC 1191 §4: the next hop's MTU.
-    if (code === ICMP_FRAG_NEEDED && net.ipv4.sysctlIpNoPmtuDisc !== 1) info = skb.view.getUint16(skb.transportHeader + ICMPH_FRAG_MTU);
+    if (code === ICMP_FRAG_NEEDED) {
+      if (!icmpFragNeededWanted(net, skb)) return true;
+      if (net.ipv4.sysctlIpNoPmtuDisc !== 1) info = icmpNexthopMtu(skb);
+    }
   } else if (type === ICMP_PARAMETERPROB) {
     info = skb.view.getUint8(skb.transportHeader + ICMPH_GATEWAY);
   } else if (type === ICMP_TIME_EXCEEDED && code === ICMP_EXC_FRAGTIME) {
@@ -202,8 +230,9 @@ function icmpSocketDeliver(net: Net, skb: SkBuff, info: number): boolean {
   return true;
 }
 
-/** An error about an ICMP message of ours: only the path is of interest. */
+/** An error about an ICMP message of ours: ping sockets hear of it, and the path is of interest. */
 function icmpErr(skb: SkBuff, info: number): number {
+  if (skb.net.ipv4.pingOps !== null) skb.net.ipv4.pingOps.err(skb, info);
   if (icmpErrType(skb) === ICMP_REDIRECT) ipv4Redirect(skb);
   if (icmpErrType(skb) === ICMP_DEST_UNREACH && icmpErrCode(skb) === ICMP_FRAG_NEEDED) ipv4UpdatePmtu(skb, info);
   return 0;
@@ -214,7 +243,7 @@ const discard = (mib: number): IcmpControl => ({ handler: icmpDiscard, mib });
 
 /** By type, 0 to NR_ICMP_TYPES. */
 const icmpControls: readonly (IcmpControl | null)[] = [
-  discard(ICMP_MIB_INECHOREPS), // 0 echo reply: raw sockets have had it
+  { handler: icmpEchoReply, mib: ICMP_MIB_INECHOREPS },
   null,
   null,
   unreach(ICMP_MIB_INDESTUNREACHS),

@@ -5,14 +5,21 @@ export { NetnsIpv4 } from './netns-ipv4.ts';
 // What a user configures and sees
 export { ipAddrAdd, ipAddrDel } from './ip-addr.ts';
 export type { IpAddrOptions } from './ip-addr.ts';
-export { ipNeighAdd, ipNeighDel, ipRouteAdd, ipRouteDel } from './ip-route.ts';
-export type { IpNeighSpec, IpRouteSpec } from './ip-route.ts';
+export { ipNeighAdd, ipNeighDel } from './ip-neigh.ts';
+export type { IpNeighSpec } from './ip-neigh.ts';
+export { ipRouteAdd, ipRouteDel } from './ip-route.ts';
+export type { IpNexthopSpec, IpRouteSpec } from './ip-route.ts';
+export { ipRuleAdd, ipRuleDel, ipRuleShow } from './ip-rule.ts';
+export type { IpRuleSpec, RuleRow } from './ip-rule.ts';
 export { ipAddrShow, ipRouteGet, ipRouteShow, neighShow } from './show.ts';
-export type { AddrInfo, AddrRow, RouteGetRow, RouteRow } from './show.ts';
+export type { AddrInfo, AddrRow, NexthopRow, RouteGetRow, RouteRow } from './show.ts';
 
 // Transports: how IP calls them
-export { INET_PROTO_NO_POLICY, inetAddOffload, inetAddProtocol, inetAddRawOps, inetDelOffload, inetDelProtocol, inetDelRawOps } from './protocol.ts';
-export type { InetProtocol, NetOffload, RawOps } from './protocol.ts';
+export {
+  INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetDelOffload,
+  inetDelPingOps, inetDelProtocol, inetDelRawOps,
+} from './protocol.ts';
+export type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
 
 // Transports: sending
 export {
@@ -29,6 +36,7 @@ export type { GetFrag } from './ip-append.ts';
 export { __ipSelectIdent, ipSelectIdent, ipSelectIdentSegs } from './ip-ident.ts';
 
 // Transports: errors and socket options
+export { __ip4DatagramConnect, ip4DatagramConnect, ip4DatagramDisconnect } from './datagram.ts';
 export { ipIcmpError, ipLocalError, ipRecvError } from './ip-recverr.ts';
 export { icmpErrCode, icmpErrType } from './icmp.ts';
 export { icmpErrConvert, icmpErrFatal } from './icmp-err.ts';
@@ -37,11 +45,11 @@ export { ipGetsockopt, ipSetsockopt, ipSockSetTos } from './ip-sockglue.ts';
 export { ipCmsgRecv, ipCmsgSend, ipv4PktinfoPrepare } from './ip-cmsg.ts';
 export { IpMcSocklist, ipMcDropSocket, ipMcJoinGroup, ipMcLeaveGroup, ipMcSfAllow } from './ip-mc-sock.ts';
 export {
-  IP_ADD_MEMBERSHIP, IP_BIND_ADDRESS_NO_PORT, IP_CMSG_ORIGDSTADDR, IP_CMSG_PKTINFO, IP_CMSG_RECVFRAGSIZE, IP_CMSG_RECVOPTS,
-  IP_CMSG_RETOPTS, IP_CMSG_TOS, IP_CMSG_TTL, IP_DROP_MEMBERSHIP, IP_FREEBIND, IP_HDRINCL, IP_LOCAL_PORT_RANGE, IP_MINTTL, IP_MTU,
+  IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_BIND_ADDRESS_NO_PORT, IP_BLOCK_SOURCE, IP_CMSG_ORIGDSTADDR, IP_CMSG_PKTINFO, IP_CMSG_RECVFRAGSIZE, IP_CMSG_RECVOPTS,
+  IP_CMSG_RETOPTS, IP_CMSG_TOS, IP_CMSG_TTL, IP_DROP_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, IP_MSFILTER, IP_FREEBIND, IP_HDRINCL, IP_LOCAL_PORT_RANGE, IP_MINTTL, IP_MTU,
   IP_MTU_DISCOVER, IP_MULTICAST_ALL, IP_MULTICAST_IF, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_NODEFRAG, IP_OPTIONS, IP_PKTINFO,
   IP_PROTOCOL, IP_RECVERR, IP_RECVFRAGSIZE, IP_RECVOPTS, IP_RECVORIGDSTADDR, IP_RECVTOS, IP_RECVTTL, IP_RETOPTS, IP_ROUTER_ALERT, IP_TOS, IP_TRANSPARENT,
-  IP_TTL, IP_UNICAST_IF, InPktinfo, IpMreqn,
+  IP_TTL, IP_UNBLOCK_SOURCE, IP_UNICAST_IF, InPktinfo, IpMreqSource, IpMreqn, IpMsfilter,
 } from './ip-uapi.ts';
 
 // Input and forwarding
@@ -69,6 +77,7 @@ export {
   RTN_MULTICAST, RTN_PROHIBIT, RTN_THROW, RTN_UNICAST, RTN_UNREACHABLE, RTPROT_BOOT, RTPROT_DHCP, RTPROT_KERNEL, RTPROT_STATIC,
   RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN,
 } from './fib.ts';
+export { FR_ACT_BLACKHOLE, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, FR_ACT_UNREACHABLE, FibRule, fibRuleAdd, fibRuleDel } from './fib-rules.ts';
 export { fibLookup, inetAddrType, inetDevAddrType } from './fib-lookup.ts';
 export { fibTableDump, fibTableFind, fibTableInsert, fibTableLookup, fibTableRemove } from './fib-trie.ts';
 export { fibComputeSpecDst } from './fib-frontend.ts';
@@ -78,17 +87,20 @@ export { IFA_F_SECONDARY, InDevice, InIfaddr, Ipv4Devconf } from './inetdevice.t
 export { inetAddrOnlink, inetConfirmAddr, inetLookupIfaddr, inetSelectAddr } from './ifaddr.ts';
 export { inetDelIfa, inetInsertIfa } from './devinet.ts';
 export { ipCheckMc, ipMcDecGroup, ipMcIncGroup } from './igmp.ts';
+export { MCAST_EXCLUDE, MCAST_INCLUDE } from './igmp-group.ts';
 
 // ARP
 export { arpPacketType, arpRcv, arpTableOps } from './arp.ts';
 export { arpAnnounce, arpCreate, arpSend } from './arp-send.ts';
-export { ARPOP_REPLY, ARPOP_REQUEST, NF_ARP_IN, NF_ARP_OUT, arpHdrLen } from './arp-header.ts';
+export {
+  ARPH_HLN, ARPH_HRD, ARPH_OP, ARPH_PLN, ARPH_PRO, ARPH_SHA, ARPOP_REPLY, ARPOP_REQUEST, NF_ARP_IN, NF_ARP_OUT, arpHdrLen, arphSip, arphTip,
+} from './arp-header.ts';
 
 // ICMP
 export { icmpProtocol, icmpRcv } from './icmp.ts';
 export { icmpOutCount, icmpSend } from './icmp-send.ts';
 export {
-  ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_EXC_FRAGTIME, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_HOST_UNREACH,
+  ICMPH_CHECKSUM, ICMPH_CODE, ICMPH_ID, ICMPH_SEQUENCE, ICMPH_TYPE, ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_EXC_FRAGTIME, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_HOST_UNREACH,
   ICMP_NET_UNREACH, ICMP_PARAMETERPROB, ICMP_PKT_FILTERED, ICMP_PORT_UNREACH, ICMP_PROT_UNREACH, ICMP_REDIRECT, ICMP_SOURCE_QUENCH,
   ICMP_SR_FAILED, ICMP_TIMESTAMP, ICMP_TIMESTAMPREPLY, ICMP_TIME_EXCEEDED, NR_ICMP_UNREACH,
 } from './icmp-types.ts';

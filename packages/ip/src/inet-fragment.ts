@@ -1,6 +1,6 @@
 /*
  * The structs of reassembly: FragQueues, the table of a Net, and IpFragQueue, one datagram of
- * which not all fragments are here yet. Behaviour: ip-fragment.ts.
+ * which not all fragments are here yet; and the list of these in order of use. Behaviour: ip-fragment.ts.
  */
 import { randomU32 } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
@@ -21,6 +21,9 @@ export const IP_DEFRAG_CONNTRACK_OUT = 5;
 /** One datagram in the making. */
 export class IpFragQueue {
   next: IpFragQueue | null;
+  /* The list of all, the one that a fragment came for last at the end. */
+  lruPrev: IpFragQueue | null;
+  lruNext: IpFragQueue | null;
   net: Net;
   /* The key (RFC 791 §3.2). */
   saddr: number;
@@ -33,6 +36,8 @@ export class IpFragQueue {
   /** Fragments in order of offset, linked by `next`. */
   fragments: SkBuff | null;
   fragmentsTail: SkBuff | null;
+  /** Runs of fragments that came one behind the other; each fragment knows the number of its own. */
+  runs: number;
   /** Octets of data of the whole datagram, as far as known, and how many are here. */
   len: number;
   meat: number;
@@ -50,6 +55,8 @@ export class IpFragQueue {
 
   constructor(net: Net, timer: TimerList) {
     this.next = null;
+    this.lruPrev = null;
+    this.lruNext = null;
     this.net = net;
     this.saddr = 0;
     this.daddr = 0;
@@ -59,6 +66,7 @@ export class IpFragQueue {
     this.flags = 0;
     this.fragments = null;
     this.fragmentsTail = null;
+    this.runs = 0;
     this.len = 0;
     this.meat = 0;
     this.mem = 0;
@@ -76,11 +84,15 @@ export class FragQueues {
   net: Net;
   buckets: (IpFragQueue | null)[];
   nqueues: number;
+  /* The least and the most recently used. */
+  lruHead: IpFragQueue | null;
+  lruTail: IpFragQueue | null;
   /** truesize of all fragments. */
   mem: number;
   rnd: number;
   /** Fragments seen per source, for ipfrag_max_dist. */
   peerRid: Map<number, number>;
+  /** Octets of memory beyond which the least recently used datagrams are given up, until low_thresh is reached. */
   sysctlIpfragHighThresh: number;
   sysctlIpfragLowThresh: number;
   /** Seconds. */
@@ -91,6 +103,8 @@ export class FragQueues {
     this.net = net;
     this.buckets = new Array<IpFragQueue | null>(64).fill(null);
     this.nqueues = 0;
+    this.lruHead = null;
+    this.lruTail = null;
     this.mem = 0;
     this.rnd = randomU32(net.world.random);
     this.peerRid = new Map();
@@ -99,4 +113,24 @@ export class FragQueues {
     this.sysctlIpfragTime = 30;
     this.sysctlIpfragMaxDist = 64;
   }
+}
+
+/** qp has got a fragment: it is the most recently used. */
+export function fragLruTouch(frags: FragQueues, qp: IpFragQueue): void {
+  if (frags.lruTail === qp) return;
+  if (frags.lruHead === qp || qp.lruPrev !== null) fragLruDel(frags, qp);
+  qp.lruPrev = frags.lruTail;
+  if (frags.lruTail === null) frags.lruHead = qp;
+  else frags.lruTail.lruNext = qp;
+  frags.lruTail = qp;
+}
+
+/** qp is no longer in the making. */
+export function fragLruDel(frags: FragQueues, qp: IpFragQueue): void {
+  if (qp.lruPrev === null) frags.lruHead = qp.lruNext;
+  else qp.lruPrev.lruNext = qp.lruNext;
+  if (qp.lruNext === null) frags.lruTail = qp.lruPrev;
+  else qp.lruNext.lruPrev = qp.lruPrev;
+  qp.lruPrev = null;
+  qp.lruNext = null;
 }

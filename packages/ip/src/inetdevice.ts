@@ -6,6 +6,7 @@
 import type { Net } from '@stack/kernel';
 import type { NeighParms } from '@stack/neigh';
 import type { NetDevice } from '@stack/netdev';
+import type { IgmpState, IpMcList } from './igmp-group.ts';
 
 declare module '@stack/netdev' {
   interface DevLinks {
@@ -31,7 +32,12 @@ export class Ipv4Devconf {
   bcForwarding: number;
   dropGratuitousArp: number;
   dropUnicastInL2Multicast: number;
+  /** 1 … 3: the version of IGMP that is spoken, whatever queriers speak; 0: as they do. */
+  forceIgmpVersion: number;
   forwarding: number;
+  /** Milliseconds within which an unasked report is repeated, by version. */
+  igmpv2UnsolicitedReportInterval: number;
+  igmpv3UnsolicitedReportInterval: number;
   ignoreRoutesWithLinkdown: number;
   promoteSecondaries: number;
   routeLocalnet: number;
@@ -56,7 +62,10 @@ export class Ipv4Devconf {
     this.bcForwarding = 0;
     this.dropGratuitousArp = 0;
     this.dropUnicastInL2Multicast = 0;
+    this.forceIgmpVersion = 0;
     this.forwarding = 0;
+    this.igmpv2UnsolicitedReportInterval = 10000;
+    this.igmpv3UnsolicitedReportInterval = 1000;
     this.ignoreRoutesWithLinkdown = 0;
     this.promoteSecondaries = 0;
     this.routeLocalnet = 0;
@@ -81,7 +90,10 @@ export function ipv4DevconfCopy(to: Ipv4Devconf, from: Ipv4Devconf): void {
   to.bcForwarding = from.bcForwarding;
   to.dropGratuitousArp = from.dropGratuitousArp;
   to.dropUnicastInL2Multicast = from.dropUnicastInL2Multicast;
+  to.forceIgmpVersion = from.forceIgmpVersion;
   to.forwarding = from.forwarding;
+  to.igmpv2UnsolicitedReportInterval = from.igmpv2UnsolicitedReportInterval;
+  to.igmpv3UnsolicitedReportInterval = from.igmpv3UnsolicitedReportInterval;
   to.ignoreRoutesWithLinkdown = from.ignoreRoutesWithLinkdown;
   to.promoteSecondaries = from.promoteSecondaries;
   to.routeLocalnet = from.routeLocalnet;
@@ -140,19 +152,6 @@ export class InIfaddr {
   }
 }
 
-/** A multicast group that a device listens to. */
-export class IpMcList {
-  next: IpMcList | null;
-  multiaddr: number;
-  users: number;
-
-  constructor(multiaddr: number, next: IpMcList | null) {
-    this.next = next;
-    this.multiaddr = multiaddr;
-    this.users = 1;
-  }
-}
-
 /** IPv4's part of a device. */
 export class InDevice {
   dev: NetDevice;
@@ -160,18 +159,21 @@ export class InDevice {
   dead: boolean;
   /** Addresses: primary ones first, by scope, then the secondary ones. */
   ifaList: InIfaddr | null;
+  /** Multicast groups that the device listens to (igmp.ts). */
   mcList: IpMcList | null;
+  igmp: IgmpState;
   arpParms: NeighParms;
   cnf: Ipv4Devconf;
   /** The name its variables are registered under. */
   sysctlName: string;
 
-  constructor(dev: NetDevice, arpParms: NeighParms) {
+  constructor(dev: NetDevice, arpParms: NeighParms, igmp: IgmpState) {
     this.dev = dev;
     this.net = dev.net;
     this.dead = false;
     this.ifaList = null;
     this.mcList = null;
+    this.igmp = igmp;
     this.arpParms = arpParms;
     this.cnf = new Ipv4Devconf();
     this.sysctlName = dev.name;

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Random, SKB_DROP_REASON_DUP_FRAG, SKB_DROP_REASON_FRAG_REASM_TIMEOUT, randomBelow, sleep, snmpSnapshot } from '@stack/kernel';
+import { Random, SKB_DROP_REASON_DUP_FRAG, SKB_DROP_REASON_FRAG_REASM_TIMEOUT, randomBelow, sleep, snmpSnapshot, sysctlWrite } from '@stack/kernel';
 import { consumeSkb } from '@stack/skbuff';
-import { IP_DF, IP_MF } from './ip-header.ts';
+import { NFPROTO_IPV4, NF_ACCEPT, NF_INET_PRE_ROUTING, NF_STOLEN, nfRegisterNetHook } from '@stack/netfilter';
+import type { NfHookOps } from '@stack/netfilter';
+import { IP_DEFRAG_CONNTRACK_IN } from './inet-fragment.ts';
+import { ipDefrag } from './ip-fragment.ts';
+import { IP_DF, IP_MF, ipIsFragment } from './ip-header.ts';
 import { inetAddProtocol } from './protocol.ts';
 import { bytesOf, checksum, finish, icmpOf, ipFrame, makePair, receive, sendIp, wireOf } from './test-host.ts';
 import type { Pair } from './test-host.ts';
@@ -106,6 +110,25 @@ describe('RFC 815: putting together', () => {
     expect(pair.b.dropReasons[SKB_DROP_REASON_DUP_FRAG]).toBe(1);
   });
 
+  test('a fragment that fragments in order have wholly is dropped, cut otherwise as it may be', () => {
+    const payload = pattern(96);
+    receive(pair.ethB, fragment(payload, 0, 32));
+    receive(pair.ethB, fragment(payload, 32, 32));
+    receive(pair.ethB, fragment(payload, 8, 48, 1, true));
+    receive(pair.ethB, fragment(payload, 0, 64, 1, true));
+    expect(pair.b.dropReasons[SKB_DROP_REASON_DUP_FRAG]).toBe(2);
+    receive(pair.ethB, fragment(payload, 64, 32));
+    expect(got).toEqual([payload]);
+  });
+
+  test('one that fragments have wholly which did not come in order condemns the datagram, as in Linux', () => {
+    const payload = pattern(96);
+    receive(pair.ethB, fragment(payload, 32, 32));
+    receive(pair.ethB, fragment(payload, 0, 32));
+    receive(pair.ethB, fragment(payload, 0, 64, 1, true));
+    expect([counter('IpExtReasmOverlaps'), pair.b.ipv4.frags.nqueues]).toEqual([1, 0]);
+  });
+
   test('an overlap condemns the datagram (RFC 5722 §3)', () => {
     const payload = pattern(96);
     receive(pair.ethB, fragment(payload, 0, 40));
@@ -165,6 +188,22 @@ describe('RFC 1122 §3.3.2: fragments do not wait for ever', () => {
     expect(wireOf(pair.ethB).sent.map(icmpOf)).toContainEqual({ type: 11, code: 1, info: 0 });
   });
 
+  test('a router that reassembled for its firewall says nothing; the addressee that did does', async () => {
+    const { b, ethB } = pair;
+    sysctlWrite(b, 'net.ipv4.ip_forward', 1);
+    const reassemble: NfHookOps = {
+      hook: (_priv, skb) => ipIsFragment(skb) && ipDefrag(b, skb, IP_DEFRAG_CONNTRACK_IN) === null ? NF_STOLEN : NF_ACCEPT,
+      pf: NFPROTO_IPV4, hooknum: NF_INET_PRE_ROUTING, priority: -400, priv: null,
+    };
+    expect(nfRegisterNetHook(b, reassemble)).toBe(0);
+    receive(ethB, ipFrame(ethB, { saddr: '10.0.0.1', daddr: '192.0.2.1', id: 1, fragOff: IP_MF, payload: pattern(32) }));
+    await sleep(pair.world, 31_000);
+    expect(wireOf(ethB).sent.map(icmpOf).filter((m) => m !== null)).toEqual([]);
+    receive(ethB, fragment(pattern(64), 0, 32));
+    await sleep(pair.world, 31_000);
+    expect(wireOf(ethB).sent.map(icmpOf).filter((m) => m !== null)).toEqual([{ type: 11, code: 1, info: 0 }]);
+  });
+
   test('without the first nothing is said', async () => {
     receive(pair.ethB, fragment(pattern(64), 32, 32));
     await sleep(pair.world, 31_000);
@@ -173,11 +212,42 @@ describe('RFC 1122 §3.3.2: fragments do not wait for ever', () => {
   });
 });
 
-test('ipfrag_high_thresh: beyond it no new datagram is begun', () => {
-  pair.b.ipv4.frags.sysctlIpfragHighThresh = 2000;
-  for (let id = 1; id <= 10; id++) receive(pair.ethB, fragment(pattern(64), 0, 32, id));
-  expect(pair.b.ipv4.frags.nqueues).toBeLessThan(5);
-  expect(counter('IpReasmFails')).toBeGreaterThan(5);
+describe('ipfrag_high_thresh', () => {
+  const lone = (id: number): void => receive(pair.ethB, fragment(pattern(64), 0, 32, id));
+
+  test('beyond it the datagrams that waited longest for a fragment are given up, until low_thresh is reached', () => {
+    const { frags } = pair.b.ipv4;
+    lone(1);
+    const each = frags.mem;
+    frags.sysctlIpfragHighThresh = 8 * each;
+    frags.sysctlIpfragLowThresh = 4 * each;
+    for (let id = 2; id <= 8; id++) lone(id);
+    receive(pair.ethB, fragment(pattern(96), 32, 32, 1));
+    expect([frags.nqueues, counter('IpReasmFails')]).toEqual([8, 0]);
+    lone(9);
+    // 2 to 6 went, so that four fragments were left: two of 1, and those of 7 and 8.
+    expect([frags.mem, frags.nqueues, counter('IpReasmFails')]).toEqual([5 * each, 4, 5]);
+    receive(pair.ethB, fragment(pattern(96), 64, 32, 1));
+    expect(got).toEqual([pattern(96)]);
+  });
+
+  test('memory stays within one fragment of it, however many fragments one datagram has', () => {
+    const { frags } = pair.b.ipv4;
+    frags.sysctlIpfragHighThresh = 100_000;
+    frags.sysctlIpfragLowThresh = 80_000;
+    let most = 0;
+    for (let at = 0; at < 65000; at += 16) {
+      receive(pair.ethB, ipFrame(pair.ethB, { saddr: '10.0.0.1', daddr: '10.0.0.2', id: 1, fragOff: (at >> 3) | IP_MF, payload: pattern(8) }));
+      most = Math.max(most, frags.mem);
+    }
+    expect(most).toBeLessThan(100_000 + 4096);
+  });
+
+  test('0: nothing is put together', () => {
+    pair.b.ipv4.frags.sysctlIpfragHighThresh = 0;
+    lone(1);
+    expect([pair.b.ipv4.frags.nqueues, counter('IpReasmFails')]).toEqual([0, 1]);
+  });
 });
 
 test('ipfrag_max_dist: a datagram whose sender has moved on by more is given up', () => {

@@ -3,27 +3,32 @@
  *
  * ipDefrag() takes a fragment and returns the whole datagram when it was the last one missing.
  * Fragments wait in order in an IpFragQueue, ipfrag_time at most. Ones that overlap condemn the
- * datagram (RFC 5722 §3 for IPv6; Linux does it for both), exact duplicates are dropped.
+ * datagram (RFC 5722 §3 for IPv6; Linux does it for both), ones that bring nothing new are dropped.
+ * Deviation: above ipfrag_high_thresh the least recently used datagrams are given up, as 2.6 did
+ * (ip_evictor). Linux since 4.17 takes no fragment until timers have made room: then a flood of
+ * lone fragments shuts everybody out for ipfrag_time, and here it does not.
  */
 import {
   HZ, SKB_DROP_REASON_DUP_FRAG, SKB_DROP_REASON_FRAG_REASM_TIMEOUT, SKB_DROP_REASON_FRAG_TOO_FAR, SKB_DROP_REASON_NOMEM,
   SKB_DROP_REASON_NOT_SPECIFIED, delTimer, modTimer, snmpInc, timerSetup,
 } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
+import { devGetByIndex } from '@stack/netdev';
 import { kfreeSkbListReason, kfreeSkbReason, pskbPull, pskbTrimRcsum, skbCloned, skbOrphan, pskbExpandHead, CHECKSUM_NONE } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { RTN_LOCAL } from './fib.ts';
 import { ICMP_EXC_FRAGTIME, ICMP_TIME_EXCEEDED } from './icmp-types.ts';
 import { icmpSend } from './icmp-send.ts';
 import {
-  INET_FRAG_COMPLETE, INET_FRAG_FIRST_IN, INET_FRAG_LAST_IN, IP_DEFRAG_LOCAL_DELIVER, IpFragQueue,
+  INET_FRAG_COMPLETE, INET_FRAG_FIRST_IN, INET_FRAG_LAST_IN, IpFragQueue, fragLruDel, fragLruTouch,
 } from './inet-fragment.ts';
 import type { FragQueues } from './inet-fragment.ts';
 import { IPSKB_FRAG_PMTU, ipcbSetFlag, ipcbSetFragMaxSize } from './ip-cb.ts';
 import {
-  INET_ECN_CE, INET_ECN_MASK, INET_ECN_NOT_ECT, IPH_DADDR, IPH_FRAG_OFF, IPH_ID, IPH_PROTOCOL, IPH_SADDR, IPH_TOS, IPH_TOT_LEN, IP_DF, IP_MAX_MTU,
-  IP_MF, IP_OFFSET, ipHdrFragOff, ipHdrTos, ipHdrlen, ipSendCheck,
+  INET_ECN_CE, INET_ECN_MASK, INET_ECN_NOT_ECT, IPH_DADDR, IPH_FRAG_OFF, IPH_ID, IPH_PROTOCOL, IPH_SADDR, IPH_TOS, IPH_TOT_LEN, IPTOS_RT_MASK, IP_DF,
+  IP_MAX_MTU, IP_MF, IP_OFFSET, ipHdrDaddr, ipHdrFragOff, ipHdrSaddr, ipHdrTos, ipHdrlen, ipSendCheck,
 } from './ip-header.ts';
+import { ipRouteInput } from './route-input.ts';
 import type { Rtable } from './rtable.ts';
 import {
   IPSTATS_MIB_REASMFAILS, IPSTATS_MIB_REASMOKS, IPSTATS_MIB_REASMREQDS, IPSTATS_MIB_REASMTIMEOUT, IPSTATS_MIB_REASM_OVERLAPS,
@@ -39,7 +44,15 @@ function ipqHash(frags: FragQueues, saddr: number, daddr: number, id: number, pr
   return (h ^ (h >>> 16)) & (frags.buckets.length - 1);
 }
 
-/** The queue of skb's datagram, made if it is not there; null if fragments take too much memory already. */
+/** Gives up the datagrams that have waited longest for a fragment, until there is room. */
+function ipEvictor(frags: FragQueues): void {
+  for (let qp = frags.lruHead; qp !== null && frags.mem > frags.sysctlIpfragLowThresh; qp = frags.lruHead) {
+    snmpInc(qp.net.ipv4.ipMib, IPSTATS_MIB_REASMFAILS);
+    ipqKill(qp, SKB_DROP_REASON_NOMEM);
+  }
+}
+
+/** The queue of skb's datagram, made if it is not there; null if there is to be no reassembly (ipfrag_high_thresh 0). */
 function ipFind(net: Net, skb: SkBuff, user: number): IpFragQueue | null {
   const frags = net.ipv4.frags;
   const at = skb.networkHeader;
@@ -47,11 +60,12 @@ function ipFind(net: Net, skb: SkBuff, user: number): IpFragQueue | null {
   const daddr = skb.view.getInt32(at + IPH_DADDR);
   const id = skb.view.getUint16(at + IPH_ID);
   const protocol = skb.view.getUint8(at + IPH_PROTOCOL);
+  if (frags.sysctlIpfragHighThresh === 0) return null;
+  if (frags.mem > frags.sysctlIpfragHighThresh) ipEvictor(frags);
   const slot = ipqHash(frags, saddr, daddr, id, protocol);
   for (let qp = frags.buckets[slot]; qp !== null; qp = qp.next) {
     if (qp.id === id && qp.saddr === saddr && qp.daddr === daddr && qp.protocol === protocol && qp.user === user) return qp;
   }
-  if (frags.mem > frags.sysctlIpfragHighThresh) return null;
   const qp = new IpFragQueue(net, timerSetup(net, ipExpire, null));
   qp.timer.data = qp;
   qp.saddr = saddr;
@@ -62,6 +76,7 @@ function ipFind(net: Net, skb: SkBuff, user: number): IpFragQueue | null {
   qp.next = frags.buckets[slot];
   frags.buckets[slot] = qp;
   frags.nqueues++;
+  fragLruTouch(frags, qp);
   modTimer(qp.timer, (net.world.jiffies + frags.sysctlIpfragTime * HZ) | 0);
   return qp;
 }
@@ -80,12 +95,21 @@ function ipqKill(qp: IpFragQueue, reason: number): void {
     if (at !== null) at.next = qp.next;
   }
   frags.nqueues--;
+  fragLruDel(frags, qp);
   frags.mem -= qp.mem;
   qp.mem = 0;
   const list = qp.fragments;
   qp.fragments = null;
   qp.fragmentsTail = null;
   kfreeSkbListReason(list, reason);
+}
+
+/** Whether we are the addressee: a router, whose firewall reassembled on the way, says nothing. head is the first fragment. */
+function ipqIsForUs(head: SkBuff): boolean {
+  const dev = devGetByIndex(head.net, head.skbIif);
+  if (dev === null) return false;
+  if (head.dst === null) ipRouteInput(head, ipHdrDaddr(head), ipHdrSaddr(head), ipHdrTos(head) & IPTOS_RT_MASK, dev);
+  return (head.dst as Rtable | null)?.rtType === RTN_LOCAL;
 }
 
 /** Time is over (RFC 1122 §3.3.2): the sender is told if the first fragment is here. */
@@ -95,10 +119,7 @@ function ipExpire(timer: TimerList): void {
   snmpInc(mib, IPSTATS_MIB_REASMFAILS);
   snmpInc(mib, IPSTATS_MIB_REASMTIMEOUT);
   const head = qp.fragments;
-  if (head !== null && (qp.flags & INET_FRAG_FIRST_IN) !== 0 && qp.user === IP_DEFRAG_LOCAL_DELIVER) {
-    const rt = head.dst as Rtable | null;
-    if (rt !== null && rt.rtType === RTN_LOCAL) icmpSend(head, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
-  }
+  if (head !== null && (qp.flags & INET_FRAG_FIRST_IN) !== 0 && ipqIsForUs(head)) icmpSend(head, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
   ipqKill(qp, SKB_DROP_REASON_FRAG_REASM_TIMEOUT);
 }
 
@@ -152,7 +173,7 @@ function ipqDiscard(qp: IpFragQueue, skb: SkBuff, reason: number): null {
   return null;
 }
 
-/** Puts a fragment in its place. Its cb7 and cb8 hold offset and end in the datagram. */
+/** Puts a fragment in its place. Its cb7 and cb8 hold offset and end in the datagram, cb9 the number of its run. */
 function ipFragQueue(qp: IpFragQueue, skb: SkBuff): SkBuff | null {
   const fragOff = ipHdrFragOff(skb);
   const ihl = ipHdrlen(skb);
@@ -197,13 +218,22 @@ function ipqAccount(qp: IpFragQueue, skb: SkBuff, fragOff: number, offset: numbe
   qp.ecn |= ecn;
   qp.mem += skb.truesize;
   qp.net.ipv4.frags.mem += skb.truesize;
+  fragLruTouch(qp.net.ipv4.frags, qp);
   if (offset === 0) qp.flags |= INET_FRAG_FIRST_IN;
   const size = skb.len + ihl;
   if (size > qp.maxSize) qp.maxSize = size;
   if ((fragOff & IP_DF) !== 0 && size > qp.maxDfSize) qp.maxDfSize = size;
 }
 
-/** Links the fragment in order of offset. Returns 1, 0 if it is here already, -1 if it overlaps others. */
+/** Whether the run of `at`, which begins at or before skb, has all that skb has. */
+function ipqRunCovers(at: SkBuff | null, skb: SkBuff): boolean {
+  if (at === null || at.cb7 > skb.cb7) return false;
+  let last = at;
+  while (last.cb8 < skb.cb8 && last.next !== null && last.next.cb9 === at.cb9) last = last.next;
+  return last.cb8 >= skb.cb8;
+}
+
+/** Links the fragment in order of offset. Returns 1, 0 if one run of others has it all already, -1 if it overlaps them otherwise. */
 function ipqInsert(qp: IpFragQueue, skb: SkBuff): number {
   let prev = qp.fragmentsTail;
   // Mostly they come in order: look from the end first.
@@ -212,9 +242,9 @@ function ipqInsert(qp: IpFragQueue, skb: SkBuff): number {
     for (let at = qp.fragments; at !== null && at.cb7 < skb.cb7; at = at.next) prev = at;
   }
   const next = prev === null ? qp.fragments : prev.next;
-  if (next !== null && next.cb7 === skb.cb7 && next.cb8 === skb.cb8) return 0;
-  if (prev !== null && prev.cb8 >= skb.cb8) return prev.cb7 === skb.cb7 && prev.cb8 === skb.cb8 ? 0 : -1;
-  if ((prev !== null && prev.cb8 > skb.cb7) || (next !== null && next.cb7 < skb.cb8)) return -1;
+  if (prev !== null && prev.cb8 > skb.cb7) return ipqRunCovers(prev, skb) ? 0 : -1;
+  if (next !== null && next.cb7 < skb.cb8) return ipqRunCovers(next, skb) ? 0 : -1;
+  skb.cb9 = next === null && prev !== null && prev.cb8 === skb.cb7 ? prev.cb9 : ++qp.runs;
   skb.next = next;
   if (prev === null) qp.fragments = skb;
   else prev.next = skb;

@@ -1,5 +1,9 @@
 /*
- * A socket's memberships in multicast groups (ip(7): IP_ADD_MEMBERSHIP and its like).
+ * A socket's memberships in multicast groups, with or without sources (ip(7): IP_ADD_MEMBERSHIP,
+ * IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE, IP_MSFILTER and their like; RFC 3678 §4.1).
+ *
+ * A membership is a member of the group on its device (igmp.ts), whose filter it owns. Which
+ * sockets a packet to a group is for, ipMcSfAllow() says.
  */
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV } from '@stack/kernel';
 import { INET_FLAGS_MC_ALL, inetTestBit, ipv4IsMulticast } from '@stack/inet-sock';
@@ -9,24 +13,25 @@ import type { NetDevice } from '@stack/netdev';
 import type { Net } from '@stack/kernel';
 import { dstRelease } from '@stack/skbuff';
 import { RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
-import { ipMcDecGroup, ipMcIncGroup } from './igmp.ts';
+import { MCAST_EXCLUDE, MCAST_INCLUDE, McFilter, mcFilterAllows, sourcesMinus } from './igmp-group.ts';
+import { ipMcAddMember, ipMcDelMember, ipMcMemberChanged } from './igmp.ts';
 import { inetLookupIfaddr } from './ifaddr.ts';
-import type { IpMreqn } from './ip-uapi.ts';
+import { IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE, IP_DROP_SOURCE_MEMBERSHIP, IpMreqn } from './ip-uapi.ts';
+import type { IpMreqSource, IpMsfilter } from './ip-uapi.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
-
-/** Most groups of one socket (net.ipv4.igmp_max_memberships). */
-const IGMP_MAX_MEMBERSHIPS = 20;
 
 /** One membership of a socket (ip_mc_socklist). */
 export class IpMcSocklist {
   nextRcu: IpMcSocklist | null;
   multiaddr: number;
   ifindex: number;
+  filter: McFilter;
 
-  constructor(multiaddr: number, ifindex: number, next: IpMcSocklist | null) {
+  constructor(multiaddr: number, ifindex: number, mode: number, next: IpMcSocklist | null) {
     this.nextRcu = next;
     this.multiaddr = multiaddr;
     this.ifindex = ifindex;
+    this.filter = new McFilter(mode, []);
   }
 }
 
@@ -47,8 +52,20 @@ export function ipMcFindDev(net: Net, mreq: IpMreqn): NetDevice | null {
   return dev;
 }
 
-/** sk joins a group on a device. Returns 0, -EINVAL, -ENODEV, -EADDRINUSE, -ENOBUFS. */
+/** sk's membership of a group on the device of this index, or null. */
+function mcFindMembership(sk: InetSock, group: number, ifindex: number): IpMcSocklist | null {
+  for (let mc = mcList(sk); mc !== null; mc = mc.nextRcu) {
+    if (mc.multiaddr === group && mc.ifindex === ifindex) return mc;
+  }
+  return null;
+}
+
+/** sk joins a group on a device, to hear every source. Returns 0, -EINVAL, -ENODEV, -EADDRINUSE, -ENOBUFS. */
 export function ipMcJoinGroup(sk: InetSock, mreq: IpMreqn): number {
+  return joinGroup(sk, mreq, MCAST_EXCLUDE);
+}
+
+function joinGroup(sk: InetSock, mreq: IpMreqn, mode: number): number {
   if (!ipv4IsMulticast(mreq.imrMultiaddr)) return -EINVAL;
   const dev = ipMcFindDev(sk.skNet, mreq);
   if (dev === null || dev.ipPtr === null) return -ENODEV;
@@ -57,15 +74,16 @@ export function ipMcJoinGroup(sk: InetSock, mreq: IpMreqn): number {
     if (mc.multiaddr === mreq.imrMultiaddr && mc.ifindex === dev.ifindex) return -EADDRINUSE;
     count++;
   }
-  if (count >= IGMP_MAX_MEMBERSHIPS) return -ENOBUFS;
-  sk.mcList = new IpMcSocklist(mreq.imrMultiaddr, dev.ifindex, mcList(sk));
-  ipMcIncGroup(dev.ipPtr, mreq.imrMultiaddr);
+  if (count >= sk.skNet.ipv4.sysctlIgmpMaxMemberships) return -ENOBUFS;
+  const mc = new IpMcSocklist(mreq.imrMultiaddr, dev.ifindex, mode, mcList(sk));
+  sk.mcList = mc;
+  ipMcAddMember(dev.ipPtr, mreq.imrMultiaddr, mc.filter);
   return 0;
 }
 
 function ipMcLeaveDev(sk: InetSock, mc: IpMcSocklist): void {
   const dev = devGetByIndex(sk.skNet, mc.ifindex);
-  if (dev !== null && dev.ipPtr !== null) ipMcDecGroup(dev.ipPtr, mc.multiaddr);
+  if (dev !== null && dev.ipPtr !== null) ipMcDelMember(dev.ipPtr, mc.multiaddr, mc.filter);
 }
 
 /** sk leaves a group. Returns 0, or -EADDRNOTAVAIL if it was not in it. */
@@ -90,11 +108,65 @@ export function ipMcDropSocket(sk: InetSock): void {
   sk.mcList = null;
 }
 
-/** Whether sk wants a packet to `group` that came in by the device of this index (ip_mc_sf_allow). */
-export function ipMcSfAllow(sk: InetSock, group: number, ifindex: number): boolean {
-  if (!ipv4IsMulticast(group)) return true;
-  for (let mc = mcList(sk); mc !== null; mc = mc.nextRcu) {
-    if (mc.multiaddr === group && mc.ifindex === ifindex) return true;
+/** The membership hears other sources from now on. */
+function setFilter(sk: InetSock, mc: IpMcSocklist, mode: number, sources: readonly number[]): void {
+  mc.filter.mode = mode;
+  mc.filter.sources = sources;
+  const dev = devGetByIndex(sk.skNet, mc.ifindex);
+  if (dev !== null && dev.ipPtr !== null) ipMcMemberChanged(dev.ipPtr, mc.multiaddr);
+}
+
+/**
+ * IP_ADD_SOURCE_MEMBERSHIP and IP_DROP_SOURCE_MEMBERSHIP (the membership includes sources),
+ * IP_BLOCK_SOURCE and IP_UNBLOCK_SOURCE (it excludes them). Returns 0, -EINVAL (no membership, or
+ * one of the other kind), -ENODEV, -EADDRNOTAVAIL (the source is in the list already, or is not), -ENOBUFS.
+ */
+export function ipMcSource(sk: InetSock, name: number, mreqs: IpMreqSource): number {
+  const mreq = new IpMreqn(mreqs.imrMultiaddr, mreqs.imrInterface);
+  if (!ipv4IsMulticast(mreq.imrMultiaddr)) return -EINVAL;
+  const dev = ipMcFindDev(sk.skNet, mreq);
+  if (dev === null) return -ENODEV;
+  if (name === IP_ADD_SOURCE_MEMBERSHIP) {
+    const error = joinGroup(sk, mreq, MCAST_INCLUDE);
+    if (error !== 0 && error !== -EADDRINUSE) return error;
   }
-  return inetTestBit(sk, INET_FLAGS_MC_ALL);
+  const mc = mcFindMembership(sk, mreq.imrMultiaddr, dev.ifindex);
+  if (mc === null) return -EINVAL;
+  const mode = name === IP_ADD_SOURCE_MEMBERSHIP || name === IP_DROP_SOURCE_MEMBERSHIP ? MCAST_INCLUDE : MCAST_EXCLUDE;
+  const { sources } = mc.filter;
+  // A membership without sources may change its kind.
+  if (mc.filter.mode !== mode && sources.length > 0) return -EINVAL;
+  const source = mreqs.imrSourceaddr;
+  const listed = sources.includes(source);
+  if (name === IP_ADD_SOURCE_MEMBERSHIP || name === IP_BLOCK_SOURCE) {
+    if (listed) return -EADDRNOTAVAIL;
+    if (sources.length >= sk.skNet.ipv4.sysctlIgmpMaxMsf) return -ENOBUFS;
+    setFilter(sk, mc, mode, [...sources, source]);
+    return 0;
+  }
+  if (!listed) return -EADDRNOTAVAIL;
+  if (mode === MCAST_INCLUDE && sources.length === 1) return ipMcLeaveGroup(sk, new IpMreqn(mreq.imrMultiaddr, 0, dev.ifindex));
+  setFilter(sk, mc, mode, sourcesMinus(sources, [source]));
+  return 0;
+}
+
+/** IP_MSFILTER: the whole filter of a membership at once; INCLUDE of nothing leaves. Returns as ipMcSource(). */
+export function ipMcMsfilter(sk: InetSock, msf: IpMsfilter): number {
+  const mreq = new IpMreqn(msf.imsfMultiaddr, msf.imsfInterface);
+  if (!ipv4IsMulticast(mreq.imrMultiaddr) || (msf.imsfFmode !== MCAST_INCLUDE && msf.imsfFmode !== MCAST_EXCLUDE)) return -EINVAL;
+  if (msf.imsfSlist.length > sk.skNet.ipv4.sysctlIgmpMaxMsf) return -ENOBUFS;
+  const dev = ipMcFindDev(sk.skNet, mreq);
+  if (dev === null) return -ENODEV;
+  if (msf.imsfFmode === MCAST_INCLUDE && msf.imsfSlist.length === 0) return ipMcLeaveGroup(sk, new IpMreqn(mreq.imrMultiaddr, 0, dev.ifindex));
+  const mc = mcFindMembership(sk, mreq.imrMultiaddr, dev.ifindex);
+  if (mc === null) return -EINVAL;
+  setFilter(sk, mc, msf.imsfFmode, [...new Set(msf.imsfSlist)]);
+  return 0;
+}
+
+/** Whether sk wants a packet from saddr to `group` that came in by the device of this index (ip_mc_sf_allow). */
+export function ipMcSfAllow(sk: InetSock, group: number, saddr: number, ifindex: number): boolean {
+  if (!ipv4IsMulticast(group)) return true;
+  const mc = mcFindMembership(sk, group, ifindex);
+  return mc === null ? inetTestBit(sk, INET_FLAGS_MC_ALL) : mcFilterAllows(mc.filter.mode, mc.filter.sources, saddr);
 }

@@ -11,6 +11,7 @@ import { RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
 import { IPH_DADDR, IPH_PROTOCOL, IPH_SADDR, IPH_TOS, IPTOS_RT_MASK } from './ip-header.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
 import type { Rtable } from './rtable.ts';
+import { skDstSet } from './sk-route.ts';
 
 /** The path of the packet quoted at skb.data (lent) takes packets of at most mtu octets. */
 export function ipv4UpdatePmtu(skb: SkBuff, mtu: number): void {
@@ -21,11 +22,14 @@ export function ipv4UpdatePmtu(skb: SkBuff, mtu: number): void {
   );
 }
 
-/** As ipv4UpdatePmtu(), for a datagram socket: its cached route is found invalid by its next packet. */
+/** As ipv4UpdatePmtu(), for a datagram socket: one that is connected has the new route at once, so that IP_MTU tells. */
 export function ipv4SkUpdatePmtu(skb: SkBuff, sk: InetSock, mtu: number): void {
   const daddr = skb.view.getInt32(skb.data + IPH_DADDR);
   const saddr = skb.view.getInt32(skb.data + IPH_SADDR);
   updatePmtu(sk.skNet, daddr, saddr, sk.tos, sk.skProtocol, sk.skBoundDevIf, mtu);
+  if (sk.skDstCache === null || sk.inetDaddr !== daddr) return;
+  const rt = quotedRoute(sk.skNet, daddr, saddr, sk.tos, sk.skProtocol, sk.skBoundDevIf);
+  if (rt !== null) skDstSet(sk, rt);
 }
 
 /** The redirect skb (lent), data at the quoted IP header, is about a packet whose route is asked for here. */

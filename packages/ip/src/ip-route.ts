@@ -1,25 +1,20 @@
 /*
- * `ip route add`, `del` and `get`, `ip neigh add` and `del`: routes and neighbours as a user
- * writes them.
+ * `ip route add` and `del`: routes as a user writes them.
  */
-import { EINVAL, ENODEV, ENOENT, ESRCH, worldEnter, worldLeave } from '@stack/kernel';
+import { EINVAL, ENODEV, ESRCH, worldEnter, worldLeave } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { inetPton4 } from '@stack/inet-sock';
-import {
-  NEIGH_UPDATE_F_ADMIN, NEIGH_UPDATE_F_OVERRIDE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE, NUD_STALE, neighCreate, neighLookup,
-  neighRelease, neighRemove, neighUpdate,
-} from '@stack/neigh';
 import { devGetByName } from '@stack/netdev';
 import {
   RTAX_ADVMSS, RTAX_HOPLIMIT, RTAX_INITCWND, RTAX_INITRWND, RTAX_LOCK, RTAX_MAX, RTAX_MTU, RTAX_RTO_MIN, RTAX_WINDOW,
 } from '@stack/skbuff';
 import {
   RTNH_F_ONLINK, RTN_BLACKHOLE, RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_PROHIBIT, RTN_THROW, RTN_UNICAST, RTN_UNREACHABLE,
-  RTPROT_BOOT, RT_TABLE_LOCAL, RT_TABLE_MAIN,
+  RTPROT_BOOT, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN,
 } from './fib.ts';
-import type { FibTable } from './fib.ts';
-import { fibCreateAlias, fibTables } from './fib-semantics.ts';
-import type { FibConfig } from './fib-semantics.ts';
+import type { FibInfo } from './fib.ts';
+import { fibCreateAlias, fibGetTable, fibNewTable } from './fib-semantics.ts';
+import type { FibConfig, FibNhConfig } from './fib-semantics.ts';
 import { fibTableFind, fibTableInsert, fibTableRemove } from './fib-trie.ts';
 import { RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './flow.ts';
 import { parseIpv4Prefix } from './ip-addr.ts';
@@ -30,6 +25,24 @@ export const routeTypeNames: Readonly<Record<string, number>> = {
   unicast: RTN_UNICAST, local: RTN_LOCAL, broadcast: RTN_BROADCAST, multicast: RTN_MULTICAST, blackhole: RTN_BLACKHOLE,
   unreachable: RTN_UNREACHABLE, prohibit: RTN_PROHIBIT, throw: RTN_THROW,
 };
+
+/** One of several next hops, as `nexthop via … dev … weight …`. */
+export interface IpNexthopSpec {
+  gateway?: string;
+  /** Name of the device; needed without a gateway. */
+  dev?: string;
+  /** Its share of the flows: 1 (if not given) … 256. */
+  weight?: number;
+  onlink?: boolean;
+}
+
+/** Names of the tables that have one (/etc/iproute2/rt_tables). */
+const TABLE_NAMES: ReadonlyMap<number, string> = new Map([[RT_TABLE_DEFAULT, 'default'], [RT_TABLE_MAIN, 'main'], [RT_TABLE_LOCAL, 'local']]);
+
+/** The table as `ip` writes it. */
+export function tableName(id: number): string {
+  return TABLE_NAMES.get(id) ?? String(id);
+}
 
 /** A route as `ip route add` takes it. */
 export interface IpRouteSpec {
@@ -48,8 +61,12 @@ export interface IpRouteSpec {
   scope?: number;
   /** RTPROT_* */
   protocol?: number;
-  /** RT_TABLE_* */
+  /** RT_TABLE_*, or any other number: the table is made. */
   table?: number;
+  /** The type of service that packets must have. */
+  tos?: number;
+  /** Several next hops that share the flows, in the place of gateway and dev. */
+  nexthops?: readonly IpNexthopSpec[];
   /** The gateway is on the link whatever the tables say. */
   onlink?: boolean;
   mtu?: number;
@@ -84,6 +101,20 @@ function defaultScope(type: number, gateway: boolean): number {
   return type === RTN_UNICAST && !gateway ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
+/** Reads the next hops of a spec (null for none said); -EINVAL or -ENODEV as routeConfig(). */
+function nexthopConfigs(net: Net, specs: readonly IpNexthopSpec[] | undefined): FibNhConfig[] | number | null {
+  if (specs === undefined) return null;
+  const configs: FibNhConfig[] = [];
+  for (const spec of specs) {
+    const gw = spec.gateway === undefined ? 0 : inetPton4(spec.gateway);
+    const dev = spec.dev === undefined ? null : devGetByName(net, spec.dev);
+    if (gw === null) return -EINVAL;
+    if (spec.dev !== undefined && dev === null) return -ENODEV;
+    configs.push({ gw, dev, flags: spec.onlink === true ? RTNH_F_ONLINK : 0, weight: spec.weight ?? 1 });
+  }
+  return configs;
+}
+
 /** Reads a spec; -EINVAL if something is no address, -ENODEV for a device that is not there. */
 function routeConfig(net: Net, spec: IpRouteSpec): FibConfig | number {
   const dst = spec.dst === 'default' ? { addr: 0, plen: 0 } : parseIpv4Prefix(spec.dst);
@@ -93,12 +124,15 @@ function routeConfig(net: Net, spec: IpRouteSpec): FibConfig | number {
   if (dst === null || gw === null || prefsrc === null || type < 0) return -EINVAL;
   const dev = spec.dev === undefined ? null : devGetByName(net, spec.dev);
   if (spec.dev !== undefined && dev === null) return -ENODEV;
+  const nexthops = nexthopConfigs(net, spec.nexthops);
+  if (typeof nexthops === 'number') return nexthops;
+  const gateway = gw !== 0 || (nexthops !== null && nexthops.some((nh) => nh.gw !== 0));
   return {
     prefix: dst.addr,
     plen: dst.plen,
-    tos: 0,
+    tos: spec.tos ?? 0,
     type,
-    scope: spec.scope ?? defaultScope(type, gw !== 0),
+    scope: spec.scope ?? defaultScope(type, gateway),
     protocol: spec.protocol ?? RTPROT_BOOT,
     gw,
     dev,
@@ -106,13 +140,12 @@ function routeConfig(net: Net, spec: IpRouteSpec): FibConfig | number {
     priority: spec.metric ?? 0,
     flags: spec.onlink === true ? RTNH_F_ONLINK : 0,
     metrics: routeMetrics(spec),
+    nexthops,
   };
 }
 
-function routeTable(net: Net, spec: IpRouteSpec): FibTable | null {
-  const fallback = spec.type === 'local' || spec.type === 'broadcast' ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
-  const id = spec.table ?? fallback;
-  return fibTables(net).find((table) => table.id === id) ?? null;
+function routeTableId(spec: IpRouteSpec): number {
+  return spec.table ?? (spec.type === 'local' || spec.type === 'broadcast' ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
 }
 
 /**
@@ -122,27 +155,34 @@ function routeTable(net: Net, spec: IpRouteSpec): FibTable | null {
 export function ipRouteAdd(net: Net, spec: IpRouteSpec): number {
   const cfg = routeConfig(net, spec);
   if (typeof cfg === 'number') return cfg;
-  const table = routeTable(net, spec);
-  if (table === null) return -ENOENT;
+  const id = routeTableId(spec);
+  if (!Number.isInteger(id) || id <= 0) return -EINVAL;
   worldEnter(net.world);
   const fa = fibCreateAlias(net, cfg);
-  const error = typeof fa === 'number' ? fa : fibTableInsert(table, fa, false);
+  const error = typeof fa === 'number' ? fa : fibTableInsert(fibNewTable(net, id), fa, false);
   if (error === 0) rtCacheFlush(net);
   worldLeave(net.world);
   return error;
+}
+
+/** Whether a route has the next hops that cfg names, as far as it names any. */
+function nexthopsMatch(info: FibInfo, cfg: FibConfig): boolean {
+  const wanted = cfg.nexthops ?? [{ gw: cfg.gw, dev: cfg.dev }];
+  if (cfg.nexthops !== null && wanted.length !== info.nhs.length) return false;
+  return wanted.every(({ gw, dev }, i) => (gw === 0 || gw === info.nhs[i].gw) && (dev === null || dev === info.nhs[i].dev));
 }
 
 /** Takes the first route away that is like spec in all that spec says. Returns 0, -EINVAL, -ENODEV, -ESRCH. */
 export function ipRouteDel(net: Net, spec: IpRouteSpec): number {
   const cfg = routeConfig(net, spec);
   if (typeof cfg === 'number') return cfg;
-  const table = routeTable(net, spec);
+  const table = fibGetTable(net, routeTableId(spec));
   if (table === null) return -ESRCH;
   for (let fa = fibTableFind(table, cfg.prefix, cfg.plen); fa !== null; fa = fa.next) {
     const info = fa.info;
     if (spec.type !== undefined && fa.type !== cfg.type) continue;
-    if (cfg.gw !== 0 && info.nh.gw !== cfg.gw) continue;
-    if (cfg.dev !== null && info.nh.dev !== cfg.dev) continue;
+    if (spec.tos !== undefined && fa.tos !== cfg.tos) continue;
+    if (!nexthopsMatch(info, cfg)) continue;
     if (cfg.prefsrc !== 0 && info.prefsrc !== cfg.prefsrc) continue;
     if (spec.metric !== undefined && info.priority !== cfg.priority) continue;
     worldEnter(net.world);
@@ -152,59 +192,4 @@ export function ipRouteDel(net: Net, spec: IpRouteSpec): number {
     return 0;
   }
   return -ESRCH;
-}
-
-/** A neighbour as `ip neigh add` takes it. */
-export interface IpNeighSpec {
-  dst: string;
-  dev: string;
-  /** `02:00:00:00:00:01`. */
-  lladdr?: string;
-  /** permanent (if not given), reachable, stale or noarp. */
-  nud?: 'permanent' | 'reachable' | 'stale' | 'noarp';
-}
-
-const nudByName = { permanent: NUD_PERMANENT, reachable: NUD_REACHABLE, stale: NUD_STALE, noarp: NUD_NOARP };
-
-/** Reads `02:00:00:00:00:01`; null if it is not `length` octets. */
-function parseLladdr(text: string, length: number): Uint8Array | null {
-  const parts = text.split(':');
-  if (parts.length !== length || !parts.every((part) => /^[0-9a-f]{1,2}$/i.test(part))) return null;
-  return Uint8Array.from(parts, (part) => parseInt(part, 16));
-}
-
-/** Adds or changes a neighbour by hand. Returns 0, -EINVAL, -ENODEV, -ENOBUFS. */
-export function ipNeighAdd(net: Net, spec: IpNeighSpec): number {
-  const key = inetPton4(spec.dst);
-  const dev = devGetByName(net, spec.dev);
-  if (dev === null) return -ENODEV;
-  const lladdr = spec.lladdr === undefined ? null : parseLladdr(spec.lladdr, dev.addrLen);
-  if (key === null || (lladdr === null && spec.lladdr !== undefined)) return -EINVAL;
-  worldEnter(net.world);
-  const neigh = neighCreate(net.ipv4.arpTbl, key, 0, 0, 0, dev);
-  let error = 0;
-  if (typeof neigh === 'number') {
-    error = neigh;
-  } else {
-    error = neighUpdate(neigh, lladdr, nudByName[spec.nud ?? 'permanent'], NEIGH_UPDATE_F_ADMIN | NEIGH_UPDATE_F_OVERRIDE);
-    neighRelease(neigh);
-  }
-  worldLeave(net.world);
-  return error;
-}
-
-/** Takes a neighbour away. One that routes still hold fails first and is collected later. Returns 0, -EINVAL, -ENODEV, -ENOENT. */
-export function ipNeighDel(net: Net, spec: IpNeighSpec): number {
-  const key = inetPton4(spec.dst);
-  const dev = devGetByName(net, spec.dev);
-  if (dev === null) return -ENODEV;
-  if (key === null) return -EINVAL;
-  const neigh = neighLookup(net.ipv4.arpTbl, key, 0, 0, 0, dev);
-  if (neigh === null) return -ENOENT;
-  worldEnter(net.world);
-  neighUpdate(neigh, null, NUD_FAILED, NEIGH_UPDATE_F_ADMIN | NEIGH_UPDATE_F_OVERRIDE);
-  neighRelease(neigh);
-  if (neigh.refcnt === 1 && !neigh.dead) neighRemove(neigh);
-  worldLeave(net.world);
-  return 0;
 }

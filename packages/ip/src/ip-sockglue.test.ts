@@ -82,9 +82,9 @@ test('groups: joined once per device, heard then, left, and all left with the so
   expect(set(uapi.IP_ADD_MEMBERSHIP, mreq)).toBe(0);
   expect(set(uapi.IP_ADD_MEMBERSHIP, mreq)).toBe(-EADDRINUSE);
   expect(hear()).toBe(1);
-  expect(ipMcSfAllow(sk, group, pair.ethA.ifindex)).toBe(true);
+  expect(ipMcSfAllow(sk, group, 1, pair.ethA.ifindex)).toBe(true);
   set(uapi.IP_MULTICAST_ALL, 0);
-  expect(ipMcSfAllow(sk, group, 99)).toBe(false);
+  expect(ipMcSfAllow(sk, group, 1, 99)).toBe(false);
   expect(set(uapi.IP_DROP_MEMBERSHIP, mreq)).toBe(0);
   expect(set(uapi.IP_DROP_MEMBERSHIP, mreq)).toBe(-EADDRNOTAVAIL);
   expect(hear()).toBe(0);

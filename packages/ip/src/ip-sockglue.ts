@@ -15,9 +15,8 @@ import { OptInt, SOCK_RAW, SOCK_STREAM, SOL_IP, skDstReset } from '@stack/socket
 import type { SockOptValue } from '@stack/socket';
 import { INET_ECN_MASK } from './ip-header.ts';
 import { inetLookupIfaddr } from './ifaddr.ts';
-import { ipMcFindDev, ipMcJoinGroup, ipMcLeaveGroup } from './ip-mc-sock.ts';
+import { ipMcFindDev, ipMcJoinGroup, ipMcLeaveGroup, ipMcMsfilter, ipMcSource } from './ip-mc-sock.ts';
 import { ipOptionsParse } from './ip-options-user.ts';
-import { skDstCheck } from './ip-output.ts';
 import { ipRaControl, ipRaWanted } from './ip-ra.ts';
 import { rtTos2priority } from './ip-tos.ts';
 import * as uapi from './ip-uapi.ts';
@@ -73,6 +72,11 @@ export function ipSetsockopt(sk: InetSock, level: number, name: number, value: S
     case uapi.IP_OPTIONS: return setOptions(sk, value);
     case uapi.IP_ADD_MEMBERSHIP: return value instanceof uapi.IpMreqn ? ipMcJoinGroup(sk, value) : -EINVAL;
     case uapi.IP_DROP_MEMBERSHIP: return value instanceof uapi.IpMreqn ? ipMcLeaveGroup(sk, value) : -EINVAL;
+    case uapi.IP_ADD_SOURCE_MEMBERSHIP:
+    case uapi.IP_DROP_SOURCE_MEMBERSHIP:
+    case uapi.IP_BLOCK_SOURCE:
+    case uapi.IP_UNBLOCK_SOURCE: return value instanceof uapi.IpMreqSource ? ipMcSource(sk, name, value) : -EINVAL;
+    case uapi.IP_MSFILTER: return value instanceof uapi.IpMsfilter ? ipMcMsfilter(sk, value) : -EINVAL;
     case uapi.IP_MULTICAST_IF: return setMulticastIf(sk, value);
     default: return typeof value === 'number' ? setNumber(sk, name, value) : -EINVAL;
   }
@@ -180,7 +184,7 @@ export function ipGetsockopt(sk: InetSock, level: number, name: number): number 
 
 /** The MTU of the path of a connected socket. */
 function getMtu(sk: InetSock): number {
-  const dst = skDstCheck(sk);
+  const dst = sk.skDstCache;
   if (dst === null) return -ENOTCONN;
   return dst.ops.mtu(dst);
 }

@@ -27,6 +27,11 @@ export const IP_MULTICAST_TTL = 33;
 export const IP_MULTICAST_LOOP = 34;
 export const IP_ADD_MEMBERSHIP = 35;
 export const IP_DROP_MEMBERSHIP = 36;
+export const IP_UNBLOCK_SOURCE = 37;
+export const IP_BLOCK_SOURCE = 38;
+export const IP_ADD_SOURCE_MEMBERSHIP = 39;
+export const IP_DROP_SOURCE_MEMBERSHIP = 40;
+export const IP_MSFILTER = 41;
 export const IP_MULTICAST_ALL = 49;
 export const IP_UNICAST_IF = 50;
 export const IP_LOCAL_PORT_RANGE = 51;
@@ -67,5 +72,33 @@ export class IpMreqn {
     this.imrMultiaddr = imrMultiaddr;
     this.imrAddress = imrAddress;
     this.imrIfindex = imrIfindex;
+  }
+}
+
+/** struct ip_mreq_source: a group, the interface by address (0: the one of the route), and a source. */
+export class IpMreqSource {
+  imrMultiaddr: number;
+  imrInterface: number;
+  imrSourceaddr: number;
+
+  constructor(imrMultiaddr: number, imrInterface: number, imrSourceaddr: number) {
+    this.imrMultiaddr = imrMultiaddr;
+    this.imrInterface = imrInterface;
+    this.imrSourceaddr = imrSourceaddr;
+  }
+}
+
+/** struct ip_msfilter: a group, the interface by address, and the sources that are heard (MCAST_INCLUDE) or not (MCAST_EXCLUDE). */
+export class IpMsfilter {
+  imsfMultiaddr: number;
+  imsfInterface: number;
+  imsfFmode: number;
+  imsfSlist: readonly number[];
+
+  constructor(imsfMultiaddr: number, imsfInterface: number, imsfFmode: number, imsfSlist: readonly number[]) {
+    this.imsfMultiaddr = imsfMultiaddr;
+    this.imsfInterface = imsfInterface;
+    this.imsfFmode = imsfFmode;
+    this.imsfSlist = imsfSlist;
   }
 }

@@ -4,10 +4,12 @@
  * Settings are fields that the packet path reads (their sysctl names are in sysctl-net-ipv4.ts);
  * tables belong to the file that is named with them.
  */
-import { SnmpMib } from '@stack/kernel';
+import { SnmpMib, randomU32 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { NeighTable } from '@stack/neigh';
 import { FibResult, FibTable, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN } from './fib.ts';
+import { fibDefaultRules } from './fib-rules.ts';
+import type { FibRule } from './fib-rules.ts';
 import { Flowi4 } from './flow.ts';
 import { IcmpLimits } from './icmp-limits.ts';
 import { IpIdents } from './ip-ident.ts';
@@ -17,7 +19,7 @@ import { FragQueues } from './inet-fragment.ts';
 import { Ipv4Devconf } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
 import { inetProtosNew } from './protocol.ts';
-import type { InetProtocol, NetOffload, RawOps } from './protocol.ts';
+import type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
 import type { RouteCache } from './rtable.ts';
 import { icmpMibNames, icmpMsgMibNames, ipExtMibNames, ipMibNames } from './snmp-names.ts';
 
@@ -51,6 +53,17 @@ export class NetnsIpv4 {
   sysctlMinPmtu: number;
   sysctlMinAdvmss: number;
   sysctlFwmarkReflect: number;
+  /** Most groups of one socket, and most sources of one membership. */
+  sysctlIgmpMaxMemberships: number;
+  sysctlIgmpMaxMsf: number;
+  /** The robustness variable: how often a change of membership is told. */
+  sysctlIgmpQrv: number;
+  /** Whether 224.0.0.0/24 is reported too. */
+  sysctlIgmpLlmReports: number;
+  /** Of which the flows are told apart that several next hops share: 0 addresses, 1 protocol and ports too. */
+  sysctlFibMultipathHashPolicy: number;
+  /** A next hop whose gateway does not answer ARP gets no flows. */
+  sysctlFibMultipathUseNeigh: number;
   /** Writing net.ipv4.route.flush empties the route cache; the value means nothing. */
   sysctlRouteFlush: number;
   devconfAll: Ipv4Devconf;
@@ -61,6 +74,13 @@ export class NetnsIpv4 {
   fibLocal: FibTable;
   fibMain: FibTable;
   fibDefault: FibTable;
+  /** These, and the others that routes were put in, by number. */
+  fibTables: Map<number, FibTable>;
+  /** In order of pref (fib-rules.ts). */
+  fibRules: FibRule[];
+  /** The rules are not those of the beginning. */
+  fibHasCustomRules: boolean;
+  fibMultipathSeed: number;
   rtCache: RouteCache;
   /** Routes made before the last change of it are no longer valid. */
   rtGenid: number;
@@ -70,6 +90,7 @@ export class NetnsIpv4 {
   inetProtos: (InetProtocol | null)[];
   inetOffloads: (NetOffload | null)[];
   rawOps: RawOps | null;
+  pingOps: PingOps | null;
   /** Raw sockets that want packets with router alert (ip-ra.ts). */
   raChain: IpRaChain | null;
   /* Reassembly (ip-fragment.ts), identifications (ip-ident.ts), the limits of ICMP (icmp-ratelimit.ts). */
@@ -106,6 +127,12 @@ export class NetnsIpv4 {
     this.sysctlMinPmtu = 552;
     this.sysctlMinAdvmss = 256;
     this.sysctlFwmarkReflect = 0;
+    this.sysctlIgmpMaxMemberships = 20;
+    this.sysctlIgmpMaxMsf = 10;
+    this.sysctlIgmpQrv = 2;
+    this.sysctlIgmpLlmReports = 1;
+    this.sysctlFibMultipathHashPolicy = 0;
+    this.sysctlFibMultipathUseNeigh = 0;
     this.sysctlRouteFlush = 0;
     this.devconfAll = new Ipv4Devconf();
     this.devconfDflt = new Ipv4Devconf();
@@ -114,12 +141,17 @@ export class NetnsIpv4 {
     this.fibLocal = new FibTable(RT_TABLE_LOCAL);
     this.fibMain = new FibTable(RT_TABLE_MAIN);
     this.fibDefault = new FibTable(RT_TABLE_DEFAULT);
+    this.fibTables = new Map([this.fibLocal, this.fibMain, this.fibDefault].map((table) => [table.id, table]));
+    this.fibRules = fibDefaultRules();
+    this.fibHasCustomRules = false;
+    this.fibMultipathSeed = randomU32(net.world.random);
     this.rtCache = rtCache;
     this.rtGenid = 1;
     this.arpTbl = arpTbl;
     this.inetProtos = inetProtosNew<InetProtocol>();
     this.inetOffloads = inetProtosNew<NetOffload>();
     this.rawOps = null;
+    this.pingOps = null;
     this.raChain = null;
     this.frags = new FragQueues(net);
     this.idents = new IpIdents(net);

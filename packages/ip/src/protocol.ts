@@ -32,6 +32,9 @@ export interface InetProtocol {
 /** The transport checks IPsec policy itself: connection tracking is not taken off its packets before. */
 export const INET_PROTO_NO_POLICY = 1;
 
+/** The transport tells forged ICMP errors from true ones (RFC 5927 §4): with ip_no_pmtu_disc 3 only such ones hear of MTUs. */
+export const INET_PROTO_ICMP_STRICT = 2;
+
 /** A transport's part in segmentation offload. */
 export interface NetOffload {
   /**
@@ -56,6 +59,14 @@ export interface RawOps {
   readonly icmpError: (skb: SkBuff, protocol: number, info: number) => void;
   /** Gives skb (consumed), data at the IP header, to the raw socket sk (the kernel's raw_rcv): a packet with router alert. */
   readonly rcv: (sk: InetSock, skb: SkBuff) => void;
+}
+
+/** What the ping sockets of the family give to ICMP. */
+export interface PingOps {
+  /** An echo reply (lent), data behind its ICMP header, transportHeader at that. Returns whether a socket waited for it. */
+  readonly rcv: (skb: SkBuff) => boolean;
+  /** An ICMP error about an ICMP message of ours, as InetProtocol.errHandler. */
+  readonly err: (skb: SkBuff, info: number) => void;
 }
 
 /** An empty table of protocols. */
@@ -94,6 +105,20 @@ export function inetAddRawOps(net: Net, ops: RawOps): number {
 export function inetDelRawOps(net: Net, ops: RawOps): number {
   if (net.ipv4.rawOps !== ops) return -ENOENT;
   net.ipv4.rawOps = null;
+  return 0;
+}
+
+/** Registers the family's ping sockets. Returns 0, or -EEXIST. */
+export function inetAddPingOps(net: Net, ops: PingOps): number {
+  if (net.ipv4.pingOps !== null) return -EEXIST;
+  net.ipv4.pingOps = ops;
+  return 0;
+}
+
+/** Takes them out. Returns 0, or -ENOENT. */
+export function inetDelPingOps(net: Net, ops: PingOps): number {
+  if (net.ipv4.pingOps !== ops) return -ENOENT;
+  net.ipv4.pingOps = null;
   return 0;
 }
 

@@ -15,6 +15,7 @@ import type { SkBuff } from '@stack/skbuff';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST, RTN_UNREACHABLE } from './fib.ts';
 import type { FibResult } from './fib.ts';
 import { fibLookup } from './fib-lookup.ts';
+import { fibPathIsPerFlow, fibSelectPath } from './fib-multipath.ts';
 import { fibValidateSource } from './fib-frontend.ts';
 import type { Flowi4 } from './flow.ts';
 import { ipCheckMc } from './igmp.ts';
@@ -22,6 +23,7 @@ import { inDevBforward, inDevForward, inDevRouteLocalnet } from './inetdevice.ts
 import type { InDevice } from './inetdevice.ts';
 import { ipError, ipRtBug } from './ip-error.ts';
 import { ipForward } from './ip-forward.ts';
+import { IPPROTO_IGMP, ipHdrProtocol } from './ip-header.ts';
 import { ipLocalDeliver } from './ip-input.ts';
 import { ipOutput } from './ip-output.ts';
 import { redirectWanted } from './route-redirect.ts';
@@ -45,6 +47,7 @@ export function ipRouteInput(skb: SkBuff, daddr: number, saddr: number, tos: num
   for (let rt = cache.buckets[slot]; rt !== null; rt = rt.next) {
     if (rt.keyDaddr !== daddr || rt.keySaddr !== saddr || rt.keyIif !== iif || rt.keyOif !== 0) continue;
     if (rt.keyTos !== tos || rt.keyMark !== skb.mark || rt.ops.check(rt, 0) === null) continue;
+    if (rt.rtMultipath && fibPathIsPerFlow(net, skb)) break;
     cache.inHit++;
     skb.dst = rtHold(net, rt);
     return 0;
@@ -52,14 +55,14 @@ export function ipRouteInput(skb: SkBuff, daddr: number, saddr: number, tos: num
   cache.inSlowTot++;
   const inDev = dev.ipPtr;
   if (inDev === null) return -EINVAL;
-  const rt = ipv4IsMulticast(daddr) ? ipRouteInputMc(daddr, saddr, inDev) : ipRouteInputSlow(net, skb, daddr, saddr, tos, inDev);
+  const rt = ipv4IsMulticast(daddr) ? ipRouteInputMc(daddr, saddr, ipHdrProtocol(skb), inDev) : ipRouteInputSlow(net, skb, daddr, saddr, tos, inDev);
   if (typeof rt === 'number') return rt;
   rt.keyDaddr = daddr;
   rt.keySaddr = saddr;
   rt.keyIif = iif;
   rt.keyTos = tos;
   rt.keyMark = skb.mark;
-  rtInternHash(rt);
+  if (!rt.rtMultipath || !fibPathIsPerFlow(net, skb)) rtInternHash(rt);
   skb.dst = rt;
   return 0;
 }
@@ -76,13 +79,13 @@ function rtLocal(inDev: InDevice, daddr: number, flags: number, type: number): R
   return rt;
 }
 
-/** To a group: ours if the device listens to it. */
-function ipRouteInputMc(daddr: number, saddr: number, inDev: InDevice): Rtable | number {
-  if (!ipCheckMc(inDev, daddr)) return -EINVAL;
+/** To a group: ours if the device listens to it, and to this source (IGMP to any). */
+function ipRouteInputMc(daddr: number, saddr: number, protocol: number, inDev: InDevice): Rtable | number {
+  if (!ipCheckMc(inDev, daddr, protocol === IPPROTO_IGMP ? 0 : saddr)) return -EINVAL;
   if (ipv4IsMulticast(saddr) || ipv4IsLbcast(saddr)) return -EINVAL;
   if (ipv4IsLoopback(saddr) && !inDevRouteLocalnet(inDev)) return -EINVAL;
   if (!ipv4IsZeronet(saddr)) {
-    const error = fibValidateSource(saddr, 0, 0, inDev);
+    const error = fibValidateSource(saddr, daddr, 0, 0, inDev);
     if (error < 0) return error;
   }
   const rt = rtLocal(inDev, daddr, RTCF_MULTICAST, RTN_MULTICAST);
@@ -111,7 +114,7 @@ function ipRouteInputSlow(net: Net, skb: SkBuff, daddr: number, saddr: number, t
     return inDevBforward(inDev) ? mkrouteInput(skb, daddr, saddr, inDev, res) : brdInput(skb, daddr, saddr, inDev);
   }
   if (res.type === RTN_LOCAL) {
-    const bad = fibValidateSource(saddr, tos, 0, inDev);
+    const bad = fibValidateSource(saddr, daddr, tos, 0, inDev);
     return bad < 0 ? bad : rtLocal(inDev, daddr, 0, RTN_LOCAL);
   }
   if (!inDevForward(inDev)) return rtUnreachable(inDev, daddr, -EHOSTUNREACH);
@@ -134,7 +137,7 @@ function fillInputFlow(fl: Flowi4, skb: SkBuff, daddr: number, saddr: number, to
 function brdInput(skb: SkBuff, daddr: number, saddr: number, inDev: InDevice): Rtable | number {
   if (skb.protocol !== ETH_P_IP) return -EINVAL;
   if (!ipv4IsZeronet(saddr)) {
-    const error = fibValidateSource(saddr, 0, 0, inDev);
+    const error = fibValidateSource(saddr, daddr, 0, 0, inDev);
     if (error < 0) return error;
   }
   return rtLocal(inDev, daddr, RTCF_BROADCAST, RTN_BROADCAST);
@@ -152,23 +155,27 @@ function rtUnreachable(inDev: InDevice, daddr: number, error: number): Rtable {
 
 /** A route for a packet that goes on. */
 function mkrouteInput(skb: SkBuff, daddr: number, saddr: number, inDev: InDevice, res: FibResult): Rtable | number {
+  const net = inDev.net;
+  fibSelectPath(net, res, net.ipv4.flow, skb);
   const info = res.info;
   const type = res.type;
-  const out = info === null ? null : info.nh.dev;
-  if (info === null || out === null || out.ipPtr === null) return -EINVAL;
-  const source = fibValidateSource(saddr, 0, out.ifindex, inDev);
+  const nh = res.nh;
+  const out = nh === null ? null : nh.dev;
+  if (info === null || nh === null || out === null || out.ipPtr === null) return -EINVAL;
+  const source = fibValidateSource(saddr, daddr, 0, out.ifindex, inDev);
   if (source < 0) return source;
   const sameLink = out === inDev.dev;
   if (skb.protocol !== ETH_P_IP && sameLink) return -EINVAL;
-  const redirect = sameLink && source === 1 && redirectWanted(inDev, saddr, info.nh.gw);
+  const redirect = sameLink && source === 1 && redirectWanted(inDev, saddr, nh.gw);
   const rt = rtDstAlloc(out, redirect ? RTCF_DOREDIRECT : 0, type);
   rt.rtIsInput = true;
+  rt.rtMultipath = info.nhs.length > 1;
   rt.rtIif = inDev.dev.ifindex;
   rt.rtDst = daddr;
   rt.rtSrc = saddr;
   rt.input = ipForward;
   rt.output = ipOutput;
-  const error = rtSetNexthop(rt, daddr, info);
+  const error = rtSetNexthop(rt, daddr, info, nh);
   if (error < 0) {
     dstRelease(rt);
     return error;

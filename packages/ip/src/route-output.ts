@@ -16,8 +16,9 @@ import type { NetDevice } from '@stack/netdev';
 import { dstRelease } from '@stack/skbuff';
 import type { Sock } from '@stack/socket';
 import { RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, RTN_UNICAST } from './fib.ts';
-import type { FibInfo, FibResult } from './fib.ts';
+import type { FibInfo, FibNh, FibResult } from './fib.ts';
 import { fibLookup, inetAddrType } from './fib-lookup.ts';
+import { fibPathIsPerFlow, fibSelectPath } from './fib-multipath.ts';
 import { fibResultPrefsrc } from './fib-semantics.ts';
 import { FLOWI_FLAG_ANYSRC, RT_SCOPE_HOST, RT_SCOPE_LINK } from './flow.ts';
 import type { Flowi4 } from './flow.ts';
@@ -68,6 +69,7 @@ class OutputChoice {
   dev: NetDevice | null = null;
   type = 0;
   info: FibInfo | null = null;
+  nh: FibNh | null = null;
   prefixlen = 0;
 }
 
@@ -86,7 +88,8 @@ function ipRouteOutputSlow(net: Net, fl: Flowi4): Rtable | number {
   rt.keyOif = oif;
   rt.keyTos = flowKey(fl);
   rt.keyMark = fl.flowi4Mark;
-  rtInternHash(rt);
+  const shared = choice.info !== null && choice.info.nhs.length > 1;
+  if (!shared || !fibPathIsPerFlow(net, null)) rtInternHash(rt);
   return rt;
 }
 
@@ -169,6 +172,7 @@ function chooseByTable(net: Net, fl: Flowi4, choice: OutputChoice, dev: NetDevic
     if (fl.saddr === 0) fl.saddr = res.info !== null && res.info.prefsrc !== 0 ? res.info.prefsrc : fl.daddr;
     return chooseLoopback(net, fl, choice);
   }
+  fibSelectPath(net, res, fl, null);
   if (fl.saddr === 0) fl.saddr = fibResultPrefsrc(net, res);
   return takeResult(fl, choice, res);
 }
@@ -177,7 +181,8 @@ function takeResult(fl: Flowi4, choice: OutputChoice, res: FibResult): number {
   choice.type = res.type;
   choice.info = res.info;
   choice.prefixlen = res.prefixlen;
-  choice.dev = res.info === null ? null : res.info.nh.dev;
+  choice.nh = res.nh;
+  choice.dev = res.nh === null ? null : res.nh.dev;
   if (choice.dev === null) return -ENETUNREACH;
   fl.flowi4Oif = choice.dev.ifindex;
   return 0;
@@ -198,14 +203,19 @@ function mkrouteOutput(fl: Flowi4, choice: OutputChoice, dev: NetDevice): Rtable
   const type = outputType(fl.daddr, choice.type);
   let flags = onLoopback ? RTCF_LOCAL : 0;
   let info = choice.info;
+  let nh = choice.nh;
   if (type === RTN_BROADCAST) {
     flags |= RTCF_BROADCAST | RTCF_LOCAL;
     info = null;
+    nh = null;
   } else if (type === RTN_MULTICAST) {
     flags |= RTCF_MULTICAST;
-    if (ipCheckMc(inDev, fl.daddr)) flags |= RTCF_LOCAL;
+    if (ipCheckMc(inDev, fl.daddr, fl.saddr)) flags |= RTCF_LOCAL;
     // A default route is no next hop for a group.
-    if (choice.prefixlen < 4) info = null;
+    if (choice.prefixlen < 4) {
+      info = null;
+      nh = null;
+    }
   }
   const rt = rtDstAlloc(dev, flags, type);
   rt.rtDst = fl.daddr;
@@ -215,7 +225,7 @@ function mkrouteOutput(fl: Flowi4, choice: OutputChoice, dev: NetDevice): Rtable
   if ((flags & (RTCF_BROADCAST | RTCF_MULTICAST)) !== 0 && !onLoopback) {
     if ((flags & RTCF_LOCAL) !== 0) rt.output = ipMcOutput;
   }
-  const error = rtSetNexthop(rt, fl.daddr, info);
+  const error = rtSetNexthop(rt, fl.daddr, info, nh);
   if (error < 0) {
     dstRelease(rt);
     return error;

@@ -7,12 +7,24 @@
  */
 import { HZ } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
+import type { NetDevice } from '@stack/netdev';
 import { FibNhException } from './rtable.ts';
 
 /** Destinations remembered. */
 const FNHE_MAX = 2048;
 /** Jiffies for which a redirect is believed. */
 const REDIRECT_EXPIRES = 300 * HZ;
+
+/** MTUs of links, as RFC 1191 §7.1 has them. */
+const PLATEAUS: readonly number[] = [32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68];
+
+/** The plateau below a packet of `length` octets that was too large; 68 if there is none. */
+export function guessMtu(length: number): number {
+  for (const plateau of PLATEAUS) {
+    if (plateau < length) return plateau;
+  }
+  return 68;
+}
 
 /** What is known of daddr and still holds, or null. */
 export function rtFindException(net: Net, daddr: number): FibNhException | null {
@@ -51,10 +63,11 @@ export function rtUpdatePmtu(net: Net, daddr: number, oldMtu: number, mtu: numbe
   rtExceptionChanged(net, fnhe, expires);
 }
 
-/** Packets to daddr are better sent to gw. */
-export function rtRedirectException(net: Net, daddr: number, gw: number): void {
+/** Packets to daddr by dev are better sent to gw. */
+export function rtRedirectException(net: Net, daddr: number, gw: number, dev: NetDevice): void {
   const fnhe = rtFindException(net, daddr) ?? rtNewException(net, daddr);
   fnhe.gw = gw;
+  fnhe.dev = dev;
   rtExceptionChanged(net, fnhe, (net.world.jiffies + REDIRECT_EXPIRES) | 0);
 }
 

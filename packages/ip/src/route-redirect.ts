@@ -30,7 +30,9 @@ const REDIRECT_SILENCE = REDIRECT_LOAD << (REDIRECT_NUMBER + 1);
 /** Whether a gateway is one of those of the default route on dev. */
 function ipFibCheckDefault(gw: number, dev: NetDevice): boolean {
   for (let fa = fibTableFind(dev.net.ipv4.fibMain, 0, 0); fa !== null; fa = fa.next) {
-    if (fa.info.nh.dev === dev && fa.info.nh.gw === gw) return true;
+    for (const nh of fa.info.nhs) {
+      if (nh.dev === dev && nh.gw === gw) return true;
+    }
   }
   return false;
 }
@@ -59,7 +61,7 @@ export function ipDoRedirect(rt: Rtable, skb: SkBuff): void {
   const neigh = neighCreate(rt.net.ipv4.arpTbl, newGw, 0, 0, 0, dev);
   if (typeof neigh === 'number') return;
   if ((neigh.nudState & NUD_VALID) === 0) neighEventSend(neigh, null);
-  else rtRedirectException(rt.net, rt.rtDst, newGw);
+  else rtRedirectException(rt.net, rt.rtDst, newGw, dev);
   neighRelease(neigh);
 }
 

@@ -16,7 +16,7 @@ import { DST_OBSOLETE_FORCE_CHK, RTAX_MTU, dstHold, dstInitMetrics, dstMetric, d
 import type { DstEntry, DstOps, SkBuff } from '@stack/skbuff';
 import { AF_INET, skDstReset } from '@stack/socket';
 import type { Sock } from '@stack/socket';
-import type { FibInfo } from './fib.ts';
+import type { FibInfo, FibNh } from './fib.ts';
 import { RT_SCOPE_LINK } from './flow.ts';
 import { IP_MAX_MTU } from './ip-header.ts';
 import { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH } from './icmp-types.ts';
@@ -119,19 +119,17 @@ export function rtDstAlloc(dev: NetDevice, flags: number, type: number): Rtable 
   return rt;
 }
 
-/** Gives a route that leads out its gateway, metrics and learned MTU from info (null: the link itself), and its neighbour. 0 or -errno. */
-export function rtSetNexthop(rt: Rtable, daddr: number, info: FibInfo | null): number {
+/** Gives a route that leads out its gateway (nh), metrics (info) and learned MTU (both null: the link itself), and its neighbour. 0 or -errno. */
+export function rtSetNexthop(rt: Rtable, daddr: number, info: FibInfo | null, nh: FibNh | null): number {
   rt.rtGateway = daddr;
-  if (info !== null) {
-    if (info.nh.gw !== 0 && info.nh.scope === RT_SCOPE_LINK) {
-      rt.rtGateway = info.nh.gw;
-      rt.rtUsesGateway = true;
-    }
-    if (info.metrics !== null) dstInitMetrics(rt, info.metrics);
+  if (nh !== null && nh.gw !== 0 && nh.scope === RT_SCOPE_LINK) {
+    rt.rtGateway = nh.gw;
+    rt.rtUsesGateway = true;
   }
+  if (info !== null && info.metrics !== null) dstInitMetrics(rt, info.metrics);
   const fnhe = rtFindException(rt.net, daddr);
   if (fnhe !== null) {
-    if (fnhe.gw !== 0) {
+    if (fnhe.gw !== 0 && fnhe.dev === rt.dev) {
       rt.rtGateway = fnhe.gw;
       rt.rtUsesGateway = true;
       rt.rtFlags |= RTCF_REDIRECTED;

@@ -6,6 +6,7 @@
  * Behaviour: rt-cache.ts, route.ts, route-input.ts, route-output.ts.
  */
 import type { Net, TimerList } from '@stack/kernel';
+import type { NetDevice } from '@stack/netdev';
 import { DstEntry } from '@stack/skbuff';
 import type { DstOps } from '@stack/skbuff';
 
@@ -37,6 +38,8 @@ export class Rtable extends DstEntry {
   rtIsInput: boolean;
   /** Interface it came in by; 0 for what is made here. */
   rtIif: number;
+  /** Made for a packet that came in, from a route with several next hops. */
+  rtMultipath: boolean;
   /** The next hop is not the destination itself. */
   rtUsesGateway: boolean;
   /** The next hop: the gateway, or the destination if it is on the link. */
@@ -66,6 +69,7 @@ export class Rtable extends DstEntry {
     this.rtType = 0;
     this.rtIsInput = false;
     this.rtIif = 0;
+    this.rtMultipath = false;
     this.rtUsesGateway = false;
     this.rtGateway = 0;
     this.rtDst = 0;
@@ -86,8 +90,9 @@ export class FibNhException {
   daddr: number;
   /** The generation of exceptions that began with its last change. */
   genid: number;
-  /** The better gateway that a redirect named; 0 for none. */
+  /** The better gateway that a redirect named, 0 for none, and the device that it is behind. */
   gw: number;
+  dev: NetDevice | null;
   /** 0 for nothing known. */
   pmtu: number;
   mtuLocked: boolean;
@@ -98,6 +103,7 @@ export class FibNhException {
     this.daddr = daddr;
     this.genid = 0;
     this.gw = 0;
+    this.dev = null;
     this.pmtu = 0;
     this.mtuLocked = false;
     this.expires = 0;

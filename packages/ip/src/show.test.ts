@@ -9,7 +9,8 @@ import { NETDEV_TX_OK, allocNetdev, devAddrSet, devGetByName, devClose, devOpen,
 import type { NetDevice } from '@stack/netdev';
 import { consumeSkb } from '@stack/skbuff';
 import { ipAddrAdd, ipAddrDel } from './ip-addr.ts';
-import { ipNeighAdd, ipNeighDel, ipRouteAdd, ipRouteDel } from './ip-route.ts';
+import { ipNeighAdd, ipNeighDel } from './ip-neigh.ts';
+import { ipRouteAdd, ipRouteDel } from './ip-route.ts';
 import { ipAddrShow, ipRouteGet, ipRouteShow, neighShow } from './show.ts';
 import { finish, inside, makeHost, makeWorld, sendIp } from './test-host.ts';
 import { RTPROT_STATIC } from './fib.ts';

@@ -16,15 +16,15 @@ import {
   RTAX_ADVMSS, RTAX_HOPLIMIT, RTAX_INITCWND, RTAX_INITRWND, RTAX_MTU, RTAX_RTO_MIN, RTAX_WINDOW, dstRelease,
 } from '@stack/skbuff';
 import {
-  RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK, RTN_LOCAL, RTN_UNICAST, RTPROT_BOOT, RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN,
+  RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK, RTN_LOCAL, RTN_UNICAST, RTPROT_BOOT, RT_TABLE_MAIN,
 } from './fib.ts';
-import type { FibAlias } from './fib.ts';
+import type { FibAlias, FibNh } from './fib.ts';
 import { fibTables } from './fib-semantics.ts';
 import { fibTableDump } from './fib-trie.ts';
 import { Flowi4, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_NOWHERE, RT_SCOPE_SITE, RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
 import { IFA_F_SECONDARY } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
-import { routeTypeNames } from './ip-route.ts';
+import { routeTypeNames, tableName } from './ip-route.ts';
 import { ipRouteOutputFlow } from './route-output.ts';
 
 /** A lifetime without end, in seconds. */
@@ -62,10 +62,19 @@ export interface AddrRow {
   addr_info: AddrInfo[];
 }
 
+/** One of several next hops in `ip -j route`. */
+export interface NexthopRow {
+  gateway?: string;
+  dev?: string;
+  weight: number;
+  flags: string[];
+}
+
 /** A route in `ip -j route`. */
 export interface RouteRow {
   type?: string;
   dst: string;
+  tos?: string;
   gateway?: string;
   dev?: string;
   table?: string;
@@ -75,6 +84,7 @@ export interface RouteRow {
   metric?: number;
   flags: string[];
   metrics?: Record<string, number>[];
+  nexthops?: NexthopRow[];
 }
 
 /** The answer of `ip -j route get`. */
@@ -105,8 +115,6 @@ const LINK_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([[0, 'unspec'], [1, 'redirect'], [2, 'kernel'], [3, 'boot'], [4, 'static'], [16, 'dhcp']]);
-
-const TABLE_NAMES: ReadonlyMap<number, string> = new Map([[RT_TABLE_DEFAULT, 'default'], [RT_TABLE_MAIN, 'main'], [RT_TABLE_LOCAL, 'local']]);
 
 const METRIC_NAMES: readonly (readonly [string, number])[] = [
   ['mtu', RTAX_MTU], ['window', RTAX_WINDOW], ['advmss', RTAX_ADVMSS], ['hoplimit', RTAX_HOPLIMIT], ['initcwnd', RTAX_INITCWND],
@@ -174,8 +182,8 @@ function typeName(type: number): string {
   return Object.keys(routeTypeNames).find((name) => routeTypeNames[name] === type) ?? String(type);
 }
 
-function routeFlags(fa: FibAlias): string[] {
-  const flags = fa.info.nh.flags;
+function nexthopFlags(nh: FibNh): string[] {
+  const flags = nh.flags;
   const names: string[] = [];
   if ((flags & RTNH_F_DEAD) !== 0) names.push('dead');
   if ((flags & RTNH_F_ONLINK) !== 0) names.push('onlink');
@@ -197,32 +205,41 @@ function prefixText(prefix: number, plen: number): string {
   return plen === 32 ? inNtoa(prefix) : `${inNtoa(prefix)}/${plen}`;
 }
 
+function nexthopRow(nh: FibNh): NexthopRow {
+  return {
+    ...(nh.gw !== 0 && { gateway: inNtoa(nh.gw) }), ...(nh.dev !== null && { dev: nh.dev.name }), weight: nh.weight, flags: nexthopFlags(nh),
+  };
+}
+
 function routeRow(fa: FibAlias, table: number, all: boolean): RouteRow {
   const info = fa.info;
   const metrics = routeMetrics(info.metrics);
   const showScope = info.scope !== RT_SCOPE_UNIVERSE;
+  const several = info.nhs.length > 1;
   return {
     ...(fa.type !== RTN_UNICAST && { type: typeName(fa.type) }),
     dst: prefixText(fa.prefix, fa.plen),
-    ...(info.nh.gw !== 0 && { gateway: inNtoa(info.nh.gw) }),
-    ...(info.nh.dev !== null && { dev: info.nh.dev.name }),
-    ...(all && table !== RT_TABLE_MAIN && { table: TABLE_NAMES.get(table) ?? String(table) }),
+    ...(fa.tos !== 0 && { tos: `0x${fa.tos.toString(16)}` }),
+    ...(!several && info.nh.gw !== 0 && { gateway: inNtoa(info.nh.gw) }),
+    ...(!several && info.nh.dev !== null && { dev: info.nh.dev.name }),
+    ...(all && table !== RT_TABLE_MAIN && { table: tableName(table) }),
     ...(info.protocol !== RTPROT_BOOT && { protocol: PROTOCOL_NAMES.get(info.protocol) ?? String(info.protocol) }),
     ...(showScope && { scope: scopeName(info.scope) }),
     ...(info.prefsrc !== 0 && { prefsrc: inNtoa(info.prefsrc) }),
     ...(info.priority !== 0 && { metric: info.priority }),
-    flags: routeFlags(fa),
+    flags: several ? [] : nexthopFlags(info.nh),
     ...(metrics !== null && { metrics }),
+    ...(several && { nexthops: info.nhs.map(nexthopRow) }),
   };
 }
 
-/** `ip -j route` (table main), or `ip -j route show table …`. */
-export function ipRouteShow(net: Net, table: 'main' | 'local' | 'default' | 'all' = 'main'): RouteRow[] {
+/** `ip -j route` (table main), or `ip -j route show table …`, by name or number. */
+export function ipRouteShow(net: Net, table: 'main' | 'local' | 'default' | 'all' | number = 'main'): RouteRow[] {
   const all = table === 'all';
   // The kernel dumps main before local.
   const tables = fibTables(net).sort((a, b) => a.id - b.id);
   return tables
-    .filter((t) => all || TABLE_NAMES.get(t.id) === table)
+    .filter((t) => all || t.id === table || tableName(t.id) === table)
     .flatMap((t) => fibTableDump(t).map((fa) => routeRow(fa, t.id, all)));
 }
 

@@ -26,6 +26,8 @@ function ipRows(net: Net): CtlTable[] {
     ctlRow('net.ipv4.ip_forward_update_priority', ipv4, 'sysctlIpForwardUpdatePriority', 'int', bit),
     ctlRow('net.ipv4.ip_nonlocal_bind', ipv4, 'sysctlIpNonlocalBind', 'int', bit),
     ctlRow('net.ipv4.fwmark_reflect', ipv4, 'sysctlFwmarkReflect', 'int', bit),
+    ctlRow('net.ipv4.fib_multipath_hash_policy', ipv4, 'sysctlFibMultipathHashPolicy', 'int', { ...bit, write: writeRouteFlush }),
+    ctlRow('net.ipv4.fib_multipath_use_neigh', ipv4, 'sysctlFibMultipathUseNeigh', 'int', bit),
     ctlRow('net.ipv4.route.mtu_expires', ipv4, 'sysctlMtuExpires', 'int', { min: 0 }),
     ctlRow('net.ipv4.route.min_pmtu', ipv4, 'sysctlMinPmtu', 'int', { min: 68 }),
     ctlRow('net.ipv4.route.min_adv_mss', ipv4, 'sysctlMinAdvmss', 'int', { min: 0 }),
@@ -48,6 +50,16 @@ function icmpRows(net: Net): CtlTable[] {
   ];
 }
 
+function igmpRows(net: Net): CtlTable[] {
+  const ipv4 = net.ipv4;
+  return [
+    ctlRow('net.ipv4.igmp_link_local_mcast_reports', ipv4, 'sysctlIgmpLlmReports', 'int', { min: 0, max: 1 }),
+    ctlRow('net.ipv4.igmp_max_memberships', ipv4, 'sysctlIgmpMaxMemberships', 'int', { min: 0 }),
+    ctlRow('net.ipv4.igmp_max_msf', ipv4, 'sysctlIgmpMaxMsf', 'int', { min: 0 }),
+    ctlRow('net.ipv4.igmp_qrv', ipv4, 'sysctlIgmpQrv', 'int', { min: 1 }),
+  ];
+}
+
 function fragRows(net: Net): CtlTable[] {
   const frags = net.ipv4.frags;
   return [
@@ -60,5 +72,5 @@ function fragRows(net: Net): CtlTable[] {
 
 /** Registers them. */
 export function ipv4SysctlInit(net: Net): void {
-  registerSysctlTable(net, [...ipRows(net), ...icmpRows(net), ...fragRows(net)]);
+  registerSysctlTable(net, [...ipRows(net), ...icmpRows(net), ...igmpRows(net), ...fragRows(net)]);
 }

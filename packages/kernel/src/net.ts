@@ -47,6 +47,8 @@ export class Net {
   neigh: NetLink<'neigh'>;
   nf: NetLink<'nf'>;
   ct: NetLink<'ct'>;
+  nat: NetLink<'nat'>;
+  xt: NetLink<'xt'>;
   socket: NetLink<'socket'>;
   inetSock: NetLink<'inetSock'>;
   inet: NetLink<'inet'>;
@@ -77,6 +79,8 @@ export class Net {
     this.neigh = absent();
     this.nf = absent();
     this.ct = absent();
+    this.nat = absent();
+    this.xt = absent();
     this.socket = absent();
     this.inetSock = absent();
     this.inet = absent();

@@ -45,7 +45,7 @@ function cardXmit(skb: SkBuff, dev: NetDevice): number {
   return NETDEV_TX_OK;
 }
 
-const cardOps: NetDeviceOps = {
+export const testCardOps: NetDeviceOps = {
   ndoInit: null,
   ndoUninit: null,
   ndoOpen: null,
@@ -63,8 +63,8 @@ export const OURS = [2, 0, 0, 0, 0, 1];
 export const THEIRS = [2, 0, 0, 0, 0, 2];
 
 /** A card at 02:00:00:00:00:01, registered, and up unless `down`. */
-export function makeCard({ net, world }: Rig, down = false): NetDevice {
-  const dev = allocNetdev(net, 'eth%d', cardOps, etherSetup, []);
+export function makeCard({ net, world }: Rig, down = false, ops = testCardOps): NetDevice {
+  const dev = allocNetdev(net, 'eth%d', ops, etherSetup, []);
   devAddrSet(dev, Uint8Array.from(OURS));
   registerNetdevice(dev);
   if (!down) {

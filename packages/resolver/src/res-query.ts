@@ -4,16 +4,16 @@
  */
 import { worldNow } from '@stack/kernel';
 import type { SysOptions } from '@stack/socket';
-import { DnsQuestion, NOERROR, nsRcode, NXDOMAIN, SERVFAIL, type DnsMessage } from './nameser.ts';
+import { DnsQuestion, NOERROR, nsRcode, NXDOMAIN, type DnsMessage } from './nameser.ts';
 import { nsCanonical, nsNameLabels } from './ns-name.ts';
 import { HOST_NOT_FOUND, NO_DATA, NO_RECOVERY, TRY_AGAIN } from './netdb.ts';
 import { cacheGet, cachePut } from './res-cache.ts';
-import { resNsend } from './res-send.ts';
+import { isServerFailure, resNsend } from './res-send.ts';
 import type { ResState } from './res-state.ts';
 
 /**
  * The answer to one question about a whole name, from the cache or from a server: a message with rcode NOERROR or NXDOMAIN, or
- * an h_errno: TRY_AGAIN (nobody answered, or SERVFAIL), NO_RECOVERY (any other refusal, or no name).
+ * an h_errno: TRY_AGAIN (nobody answered, or no server would), NO_RECOVERY (another error, or no name).
  */
 export async function resNquery(res: ResState, name: string, type: number, options?: SysOptions): Promise<DnsMessage | number> {
   const qname = nsCanonical(name);
@@ -25,7 +25,7 @@ export async function resNquery(res: ResState, name: string, type: number, optio
   const msg = await resNsend(res, new DnsQuestion(qname, type), options);
   if (typeof msg === 'number') return TRY_AGAIN;
   const rcode = nsRcode(msg);
-  if (rcode !== NOERROR && rcode !== NXDOMAIN) return rcode === SERVFAIL ? TRY_AGAIN : NO_RECOVERY;
+  if (rcode !== NOERROR && rcode !== NXDOMAIN) return isServerFailure(msg) ? TRY_AGAIN : NO_RECOVERY;
   cachePut(cache, qname, type, msg, worldNow(world));
   return msg;
 }

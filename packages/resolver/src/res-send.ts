@@ -169,7 +169,7 @@ async function askServer(
 }
 
 /** Is this an answer that another server may do better? */
-function isServerFailure(msg: DnsMessage): boolean {
+export function isServerFailure(msg: DnsMessage): boolean {
   const rcode = nsRcode(msg);
   return rcode === SERVFAIL || rcode === NOTIMP || rcode === REFUSED;
 }

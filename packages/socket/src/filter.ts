@@ -1,7 +1,7 @@
 /*
  * Filters of socks (net/core/filter.c): SO_ATTACH_FILTER gives a sock a function that says of each packet, before it is
  * queued, how much of it the user wants. The protocol calls skRunFilter (packet sockets, who keep the packet's true length)
- * or skFilterTrim (all others) with data where the user's bytes begin.
+ * or skFilterTrimCap (all others) with data where the user's bytes begin.
  * Deviation: Linux takes a program for a virtual machine, BPF; here it is a function of the host language, over the same
  * two things that such a program sees: the bytes and the length.
  */
@@ -32,7 +32,7 @@ export function skRunFilter(sk: Sock, skb: SkBuff): number {
 }
 
 /** Cuts skb (lent) to what the sock's filter wants, at least `cap` octets (sk_filter_trim_cap). 0, or -EPERM: not for the user. */
-export function skFilterTrim(sk: Sock, skb: SkBuff, cap: number): number {
+export function skFilterTrimCap(sk: Sock, skb: SkBuff, cap: number): number {
   const keep = skRunFilter(sk, skb);
   if (keep === 0 && skb.len !== 0) return -EPERM;
   return pskbTrim(skb, Math.max(keep, cap));

@@ -73,7 +73,7 @@ export {
   sockPollWait, sockRegister, sockRecvmsg, sockSendmsg, sockUnregister,
 } from './socket.ts';
 export { skIoctl } from './ioctl.ts';
-export { skFilterTrim, skRunFilter } from './filter.ts';
+export { skFilterTrimCap, skRunFilter } from './filter.ts';
 export type { SockFilter } from './filter.ts';
 export { datagramPoll, skbFreeDatagram, skbRecvDatagram } from './datagram.ts';
 export { __sockCmsgSend, putCmsg, sockCmsgSend, SockcmCookie, sockcmInit, sockRecvCmsgs, sockRecvTimestamp, sockStampSkb } from './scm.ts';

@@ -7,7 +7,7 @@ import {
   ipv4IsLoopback,
 } from '@stack/inet-sock';
 import type { InetConnectionSock, InetConnectionSockAfOps, InetHashinfo, InetSock, SockCommon } from '@stack/inet-sock';
-import { INET_PROTO_NO_POLICY, IP_HDR_LEN, ipGetsockopt, ipQueueXmit, ipRecvError, ipSetsockopt } from '@stack/ip';
+import { INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, IP_HDR_LEN, ipGetsockopt, ipQueueXmit, ipRecvError, ipSetsockopt } from '@stack/ip';
 import type { InetProtocol } from '@stack/ip';
 import type { Net } from '@stack/kernel';
 import { SOL_IP } from '@stack/socket';
@@ -158,5 +158,5 @@ function tcpKeepalive(sk: Sock, on: boolean): void {
 export const tcpProtocol: InetProtocol = {
   handler: tcpV4Rcv,
   errHandler: tcpV4Err,
-  flags: INET_PROTO_NO_POLICY,
+  flags: INET_PROTO_NO_POLICY | INET_PROTO_ICMP_STRICT,
 };

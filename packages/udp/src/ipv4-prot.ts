@@ -3,11 +3,12 @@
  */
 import { ENOPROTOOPT, netAtExit, requireNet } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
-import { inetAddProtocol, inetDelProtocol, ipGetsockopt, ipSetsockopt } from '@stack/ip';
+import {
+  inetAddProtocol, inetDelProtocol, ip4DatagramConnect, ip4DatagramDisconnect, ipGetsockopt, ipSetsockopt,
+} from '@stack/ip';
 import type { InetProtocol } from '@stack/ip';
 import { IPPROTO_UDP, lockSock, releaseSock, SOL_UDP } from '@stack/socket';
 import type { Proto, Sock, SockOptValue } from '@stack/socket';
-import { ip4DatagramConnect, udpDisconnect } from './datagram.ts';
 import { udpErr } from './udp-err.ts';
 import { udpInitSock, udpIoctl, udpLibClose, udpMem, __udpQueueRcvSkb } from './udp-queue.ts';
 import { udpRcv } from './udp-rcv.ts';
@@ -52,7 +53,7 @@ export const udpProt: Proto = {
   destroy: udpDestroySock,
   close: udpLibClose,
   connect: ip4DatagramConnect,
-  disconnect: udpDisconnect,
+  disconnect: ip4DatagramDisconnect,
   accept: null,
   ioctl: udpIoctl,
   shutdown: null,

@@ -4,4 +4,3 @@ export { udpErr } from './udp-err.ts';
 export { udpQueueRcvSkb, udpRcv } from './udp-rcv.ts';
 export { udpRecvmsg } from './udp-recv.ts';
 export { udpFlushPendingFrames, udpPushPendingFrames, udpSendmsg } from './udp-send.ts';
-export { ip4DatagramConnect, udpDisconnect } from './datagram.ts';

@@ -4,7 +4,7 @@
  * is answered by ICMP port unreachable. udpErr is told of ICMP errors. Read first: RFC 768, RFC 1122 §4.1.
  */
 import {
-  SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_UDP_CSUM, snmpInc,
+  SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_SOCKET_FILTER, SKB_DROP_REASON_UDP_CSUM, snmpInc,
 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import {
@@ -16,7 +16,7 @@ import {
   pskbMayPull, pskbTrimRcsum, skbChecksumComplete, skbClone, skbPull,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { IPPROTO_UDP } from '@stack/socket';
+import { IPPROTO_UDP, skFilterTrimCap } from '@stack/socket';
 import { UDP_HLEN, udpCheck, udpDest, udpLen, udpSource } from './udp-hdr.ts';
 import { udp4LibLookup, udpIsMcastSock } from './udp-lookup.ts';
 import { UDP_MIB_CSUMERRORS, UDP_MIB_IGNOREDMULTI, UDP_MIB_INERRORS, UDP_MIB_NOPORTS } from './udp-mib.ts';
@@ -81,6 +81,7 @@ function udpNoPort(net: Net, skb: SkBuff): number {
 export function udpQueueRcvSkb(sk: UdpSock, skb: SkBuff): number {
   nfReset(skb);
   if (skbChecksumComplete(skb) !== 0) return udpDrop(skb, SKB_DROP_REASON_UDP_CSUM);
+  if (sk.skFilter !== null && skFilterTrimCap(sk, skb, UDP_HLEN) !== 0) return udpDrop(skb, SKB_DROP_REASON_SOCKET_FILTER);
   ipv4PktinfoPrepare(sk, skb);
   skbPull(skb, UDP_HLEN);
   __udpQueueRcvSkb(sk, skb);
@@ -96,7 +97,7 @@ function udpMcastDeliver(net: Net, skb: SkBuff): number {
   const dif = skb.skbIif;
   let last: UdpSock | null = null;
   for (let sk = udpPortChain(net.udp.table, hnum); sk !== null; sk = sk.skNext as UdpSock | null) {
-    if (!udpIsMcastSock(sk, saddr, sport, daddr, hnum, dif) || !ipMcSfAllow(sk, daddr, dif)) continue;
+    if (!udpIsMcastSock(sk, saddr, sport, daddr, hnum, dif) || !ipMcSfAllow(sk, daddr, saddr, dif)) continue;
     if (last !== null) {
       const clone = skbClone(skb);
       if (clone !== null) udpQueueRcvSkb(last, clone);

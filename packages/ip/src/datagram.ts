@@ -1,26 +1,26 @@
 /*
- * Connected datagram sockets over IPv4 (net/ipv4/datagram.c and udp_disconnect): connect chooses route and own address
- * once, and from then on only the peer is heard.
+ * Connected datagram sockets over IPv4 (net/ipv4/datagram.c): connect chooses route and own address once, and from then on only
+ * the peer is heard. The connect and disconnect of UDP, ping and raw sockets; their own tables follow by Proto.rehash.
  */
 import { EACCES, EAFNOSUPPORT, EINVAL, ENETUNREACH, randomU32, snmpInc } from '@stack/kernel';
 import { INADDR_ANY, ipv4IsMulticast } from '@stack/inet-sock';
-import type { SockAddrIn } from '@stack/inet-sock';
-import {
-  flowi4InitOutput, ipRouteOutputFlow, IPSTATS_MIB_OUTNOROUTES, IPTOS_RT_MASK, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTCF_BROADCAST, skDstSet,
-} from '@stack/ip';
+import type { InetSock, SockAddrIn } from '@stack/inet-sock';
 import { dstRelease } from '@stack/skbuff';
 import {
-  AF_INET, lockSock, releaseSock, skDstReset, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_BROADCAST, SOCK_LOCALROUTE, sockFlag, TCP_CLOSE,
-  TCP_ESTABLISHED,
+  AF_INET, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_BROADCAST, SOCK_LOCALROUTE, SOCK_RAW, TCP_CLOSE, TCP_ESTABLISHED, lockSock,
+  releaseSock, skDstReset, sockFlag,
 } from '@stack/socket';
 import type { Sock, SockAddr } from '@stack/socket';
-import { udpSk } from './udp-sock.ts';
-import type { UdpSock } from './udp-sock.ts';
-import { udpLibRehash, udpLibUnhash } from './udp-table.ts';
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, flowi4InitOutput } from './flow.ts';
+import { IPTOS_RT_MASK } from './ip-header.ts';
+import { ipRouteOutputFlow } from './route-output.ts';
+import { RTCF_BROADCAST } from './rtable.ts';
+import { skDstSet } from './sk-route.ts';
+import { IPSTATS_MIB_OUTNOROUTES } from './snmp-names.ts';
 
 /** Proto.connect. 0, or -errno: no route, or a broadcast address without SO_BROADCAST (-EACCES). */
 export function ip4DatagramConnect(sock: Sock, uaddr: SockAddr): number {
-  const sk = udpSk(sock);
+  const sk = sock as InetSock;
   const addr = uaddr as SockAddrIn;
   if (addr.saFamily !== AF_INET) return -EAFNOSUPPORT;
   if (!(addr.sinPort >= 0 && addr.sinPort <= 0xffff)) return -EINVAL;
@@ -30,7 +30,8 @@ export function ip4DatagramConnect(sock: Sock, uaddr: SockAddr): number {
   return err;
 }
 
-function __ip4DatagramConnect(sk: UdpSock, addr: SockAddrIn): number {
+/** ip4DatagramConnect() of a sock that the caller owns, to an address that is one. */
+export function __ip4DatagramConnect(sk: InetSock, addr: SockAddrIn): number {
   const net = sk.skNet;
   skDstReset(sk);
   const group = ipv4IsMulticast(addr.sinAddr);
@@ -57,13 +58,17 @@ function __ip4DatagramConnect(sk: UdpSock, addr: SockAddrIn): number {
   sk.skState = TCP_ESTABLISHED;
   sk.inetId = randomU32(net.world.random) & 0xffff;
   skDstSet(sk, rt);
-  udpLibRehash(sk);
+  if (sk.skProt.rehash !== null) sk.skProt.rehash(sk);
   return 0;
 }
 
-/** Proto.disconnect: hears and may send to all again; address and port stay if the user had bound them. 0. */
-export function udpDisconnect(sock: Sock, _flags: number): number {
-  const sk = udpSk(sock);
+/**
+ * Proto.disconnect (udp_disconnect): hears and may send to all again; address and port stay if the user had bound them. 0.
+ * Deviation: a raw sock stays in its table, whose key is its protocol and not a port; Linux has it hear nothing any more.
+ */
+export function ip4DatagramDisconnect(sock: Sock, _flags: number): number {
+  const sk = sock as InetSock;
+  const { rehash, unhash } = sk.skProt;
   lockSock(sk);
   sk.skState = TCP_CLOSE;
   sk.inetDaddr = 0;
@@ -73,11 +78,11 @@ export function udpDisconnect(sock: Sock, _flags: number): number {
     sk.inetRcvSaddr = INADDR_ANY;
     sk.inetSaddr = INADDR_ANY;
   }
-  if ((sk.skUserlocks & SOCK_BINDPORT_LOCK) === 0) {
-    udpLibUnhash(sk);
+  if ((sk.skUserlocks & SOCK_BINDPORT_LOCK) === 0 && sk.skType !== SOCK_RAW) {
+    if (unhash !== null) unhash(sk);
     sk.inetSport = 0;
-  } else {
-    udpLibRehash(sk);
+  } else if (rehash !== null) {
+    rehash(sk);
   }
   skDstReset(sk);
   releaseSock(sk);
