@@ -2,8 +2,8 @@
  * Connections of PF_INET (net/ipv4/af_inet.c): connect, listen and accept of SOCK_STREAM.
  */
 import { EAFNOSUPPORT, EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN } from '@stack/kernel';
-import { inetCskListenStart, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
-import type { InetConnectionSock } from '@stack/inet-sock';
+import { INET_FLAGS_DEFER_CONNECT, inetCskListenStart, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
+import type { InetConnectionSock, InetSock } from '@stack/inet-sock';
 import {
   AF_UNSPEC, lockSock, releaseSock, SOCK_STREAM, sockError, sockGraft, SS_CONNECTED, SS_CONNECTING, SS_DISCONNECTING, SS_UNCONNECTED,
   TCP_CLOSE, TCP_LISTEN,
@@ -29,7 +29,7 @@ function inetDisconnect(sock: Socket, sk: Sock, flags: number): number {
   return err;
 }
 
-function inetConnectState(sock: Socket, sk: Sock, addr: SockAddr, flags: number): number {
+function inetConnectState(sock: Socket, sk: InetSock, addr: SockAddr, flags: number): number {
   let pending = -EALREADY;
   switch (sock.state) {
     case SS_CONNECTED:
@@ -41,6 +41,8 @@ function inetConnectState(sock: Socket, sk: Sock, addr: SockAddr, flags: number)
       const err = sk.skProt.connect === null ? -EAFNOSUPPORT : sk.skProt.connect(sk, addr);
       if (err < 0) return err;
       sock.state = SS_CONNECTING;
+      // TCP_FASTOPEN_CONNECT: the first write connects.
+      if ((sk.inetFlags & INET_FLAGS_DEFER_CONNECT) !== 0) return 0;
       pending = -EINPROGRESS;
       break;
     }

@@ -74,6 +74,8 @@ class Run {
   start: number;
   conn: Connection;
   nextPort: number;
+  /** Local ports of connections that are no longer under test. */
+  readonly oldPorts: Set<number>;
   blocked: Blocked | null;
 
   constructor(script: Script, options: RunOptions) {
@@ -91,6 +93,7 @@ class Run {
     this.start = 0;
     this.conn = new Connection(inAton(localIp), inAton(remoteIp), LOCAL_PORT, LOCAL_PORT);
     this.nextPort = FIRST_REMOTE_PORT;
+    this.oldPorts = new Set();
     this.blocked = null;
     this.calls = {
       task: this.host.task, localIp: inAton(localIp), remoteIp: inAton(remoteIp), localPort: LOCAL_PORT, remotePort: LOCAL_PORT, fds: new Map(), start: 0,
@@ -120,7 +123,7 @@ async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment;
     for (let sent = run.nic.sent.shift(); sent !== undefined; sent = run.nic.sent.shift()) {
       const segment = readSegment(sent.bytes);
       const time = (sent.time - run.start) / 1000;
-      if (segment !== null && run.conn.owns(segment)) return { segment, time };
+      if (segment !== null && !run.oldPorts.has(segment.sport) && run.conn.owns(segment)) return { segment, time };
     }
     if (now(run) >= limit || !(await sentOr(run, limit))) return null;
   }
@@ -138,7 +141,7 @@ function coalesce(run: Run, first: Segment, time: number, length: number): Segme
     if (next === undefined || segment === null || (next.time - run.start) / 1000 !== time || !run.conn.owns(segment)) break;
     if (segment.seq !== (whole.seq + whole.length) >>> 0 || segment.length > length - whole.length || segment.ack !== whole.ack) break;
     run.nic.sent.shift();
-    whole = { ...whole, flags: whole.flags | segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
+    whole = { ...whole, flags: segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
   }
   return whole;
 }
@@ -205,7 +208,10 @@ function inboundBytes(run: Run, spec: PacketSpec): Uint8Array {
 
 /** What a call changes in what is under test. */
 function noteCall(run: Run, name: string): void {
-  if (name === 'socket') run.conn = new Connection(run.calls.localIp, run.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
+  if (name === 'socket') {
+    if (run.conn.started) run.oldPorts.add(run.conn.localPort);
+    run.conn = new Connection(run.calls.localIp, run.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
+  }
   if (name === 'listen') run.conn.listening = true;
 }
 

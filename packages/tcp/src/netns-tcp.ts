@@ -14,6 +14,7 @@ import { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpReno } from './tcp-cong.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpMetricsBlock } from './tcp-metrics.ts';
+import { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import { linuxMibNames, tcpMibNames } from './tcp-mib.ts';
 import { TcpOutOptions } from './tcp-output-options.ts';
 import type { TsqTasklet } from './tcp-output-tsq.ts';
@@ -41,6 +42,8 @@ export class NetnsTcp {
   tmpOpt: TcpOptionsReceived;
   /** Scratch of the output side: options of a SYN, the initial window, the byte that URG points at. */
   outOptions: TcpOutOptions;
+  /** The Fast Open option of the SYN that was read last. */
+  fastopenCookie: TcpFastopenCookie;
   initialWindow: TcpInitialWindow;
   urgByte: Uint8Array;
   /** Socks that a finished transmission lets go on; made on use. */
@@ -146,6 +149,7 @@ export class NetnsTcp {
     this.defaultOpts.shared = true;
     this.tmpOpt = new TcpOptionsReceived();
     this.outOptions = new TcpOutOptions();
+    this.fastopenCookie = new TcpFastopenCookie();
     this.initialWindow = new TcpInitialWindow();
     this.urgByte = new Uint8Array(1);
     this.tsqTasklet = null;

@@ -6,6 +6,13 @@ import { HZ } from '@stack/kernel';
 /** Room in front of every segment: TCP header with options, carrier header, link header. */
 export const MAX_TCP_HEADER = 192;
 /** Most option bytes of a segment. */
+/* Bits of net.ipv4.tcp_fastopen. */
+export const TFO_CLIENT_ENABLE = 1;
+export const TFO_SERVER_ENABLE = 2;
+export const TFO_CLIENT_NO_COOKIE = 4;
+export const TFO_SERVER_COOKIE_NOT_REQD = 0x200;
+export const TFO_SERVER_WO_SOCKOPT1 = 0x400;
+
 export const MAX_TCP_OPTION_SPACE = 40;
 /** The least MSS ever used for sending, and the default of RFC 9293 §3.7.1. */
 export const TCP_MIN_MSS = 88;

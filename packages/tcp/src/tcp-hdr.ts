@@ -15,6 +15,8 @@ export const TCPOPT_WINDOW = 3;
 export const TCPOPT_SACK_PERM = 4;
 export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
+export const TCPOPT_FASTOPEN = 34;
+export const TCPOPT_EXP = 254;
 
 export const TCPOLEN_MSS = 4;
 export const TCPOLEN_WINDOW = 3;

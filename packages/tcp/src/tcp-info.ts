@@ -87,6 +87,7 @@ function tcpInfoOptions(sk: TcpSock): number {
   if (rx.wscaleOk) options |= TCPI_OPT_WSCALE;
   if ((sk.ecnFlags & TCP_ECN_OK) !== 0) options |= TCPI_OPT_ECN;
   if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) options |= TCPI_OPT_ECN_SEEN;
+  if (sk.rare?.synDataAcked === true) options |= TCPI_OPT_SYN_DATA;
   return options;
 }
 

@@ -9,10 +9,11 @@ import type { Net } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
 import { tcpClockSeconds } from './tcp-clock.ts';
 import { TCP_MAX_WSCALE, TCP_PAWS_24DAYS, TCP_PAWS_MSL, TCP_PAWS_WINDOW } from './tcp-consts.ts';
+import { TCPOPT_FASTOPEN_MAGIC, tcpParseFastopen } from './tcp-fastopen-cookie.ts';
 import {
   TCPOLEN_MSS, TCPOLEN_SACK_BASE, TCPOLEN_SACK_PERBLOCK, TCPOLEN_SACK_PERM, TCPOLEN_TIMESTAMP,
   TCPOLEN_TSTAMP_ALIGNED, TCPOLEN_WINDOW, TCPOPT_EOL, TCPOPT_MSS, TCPOPT_NOP, TCPOPT_SACK, TCPOPT_SACK_PERM,
-  TCPOPT_TIMESTAMP, TCPOPT_WINDOW, TCP_HDR_LEN, thHdrLen, thWindow,
+  TCPOPT_EXP, TCPOPT_FASTOPEN, TCPOPT_TIMESTAMP, TCPOPT_WINDOW, TCP_HDR_LEN, thHdrLen, thWindow,
 } from './tcp-hdr.ts';
 import {
   TCPHDR_ACK, TCPHDR_SYN, after, before, tcbAckSeq, tcbEndSeq, tcbSeq, tcbSetSacked, tcbTcpFlags,
@@ -34,6 +35,7 @@ export function tcpParseOptions(net: Net, skb: SkBuff, rx: TcpOptionsReceived, e
   const end = th + thHdrLen(skb);
   let at = th + TCP_HDR_LEN;
   rx.sawTstamp = false;
+  if (!estab) net.tcp.fastopenCookie.val = null;
   while (at < end) {
     const opcode = buf[at]!;
     if (opcode === TCPOPT_EOL) return;
@@ -84,6 +86,10 @@ function tcpParseSynOption(
     rx.sackOk = TCP_SACK_SEEN;
     rx.dsack = false;
     rx.numSacks = 0;
+  } else if (opcode === TCPOPT_FASTOPEN) {
+    tcpParseFastopen(tcp.fastopenCookie, skb.buf, at + 2, opsize - 2, false);
+  } else if (opcode === TCPOPT_EXP && opsize >= 4 && skb.view.getUint16(at + 2) === TCPOPT_FASTOPEN_MAGIC) {
+    tcpParseFastopen(tcp.fastopenCookie, skb.buf, at + 4, opsize - 4, true);
   }
 }
 

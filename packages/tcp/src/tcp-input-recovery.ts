@@ -225,14 +225,19 @@ export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUn
 
 /** The path MTU shrank: what is too large is lost, and sent again at once in smaller pieces. RFC 1191 §6.4. */
 export function tcpSimpleRetransmit(sk: TcpSock): void {
-  const mss = tcpCurrentMss(sk);
+  // A SYN with data is two segments in the queue, neither of them too large.
+  const mss = sk.skState === TCP_SYN_SENT && sk.rare?.synData === true ? -1 : tcpCurrentMss(sk);
   for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) {
     if (tcpSkbSeglen(skb) > mss) tcpMarkSkbLost(sk, skb);
   }
   sk.lostSkbHint = null;
   if (sk.lostOut === 0) return;
   if (tcpIsReno(sk)) tcpLimitRenoSacked(sk);
-  // The window counts segments, and they became smaller: that is reduction enough.
+  tcpNonCongestionLossRetransmit(sk);
+}
+
+/** What is lost was not lost to congestion: it goes out again, and the window stays as it is. */
+export function tcpNonCongestionLossRetransmit(sk: TcpSock): void {
   if (sk.icskCaState !== TCP_CA_Loss) {
     sk.highSeq = sk.sndNxt;
     sk.sndSsthresh = tcpCurrentSsthresh(sk);

@@ -17,6 +17,7 @@ import { SOCK_DEAD, TCP_SYN_RECV, sockFlag } from '@stack/socket';
 import { tcpClockMs } from './tcp-clock.ts';
 import { FLAG_SLOWPATH, TCP_DELACK_MAX, TCP_MAX_QUICKACKS } from './tcp-consts.ts';
 import { tcpEcnRcvSyn, tcpEcnRcvSynack } from './tcp-ecn.ts';
+import { tcpRcvFastopenSynack } from './tcp-fastopen-client.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, thWindow } from './tcp-hdr.ts';
 import { tcpAck } from './tcp-input-ack.ts';
 import { tcpDrop } from './tcp-input-data.ts';
@@ -104,8 +105,13 @@ function tcpSynsentAck(sk: TcpSock, skb: SkBuff): void {
   tcpInitializeRcvMss(sk);
   sk.copiedSeq = sk.rcvNxt;
   tcpFinishConnect(sk);
+  const resent = sk.rare !== null && tcpRcvFastopenSynack(sk, sk.skNet.tcp.fastopenCookie);
   if (!sockFlag(sk, SOCK_DEAD)) sk.skStateChange(sk);
-  if (inetCskInPingpongMode(sk)) {
+  if (resent) {
+    consumeSkb(skb);
+    return;
+  }
+  if (sk.rare?.writePending === true || inetCskInPingpongMode(sk)) {
     // The answer will come with data.
     inetCskScheduleAck(sk);
     tcpEnterQuickackMode(sk, TCP_MAX_QUICKACKS);

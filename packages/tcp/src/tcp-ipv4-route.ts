@@ -18,6 +18,7 @@ import {
 import type { SockAddr } from '@stack/socket';
 import { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
 import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
+import { tcpFastopenDeferConnect, tcpFreeFastopenReq } from './tcp-fastopen-client.ts';
 import { tcpConnect } from './tcp-output-connect.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -103,6 +104,8 @@ export function tcpV4Connect(sock: InetConnectionSock, uaddr: SockAddr): number 
   if (sk.writeSeq === 0) sk.writeSeq = secureTcpSeq(net, sk.inetSaddr, daddr, sk.inetSport, usin.sinPort);
   sk.tsoffset = secureTcpTsOff(net, sk.inetSaddr, daddr);
   sk.inetId = randomU32(net.world.random) & 0xffff;
+  if (sk.opts.fastopenConnect && tcpFastopenDeferConnect(sk)) return 0;
   const sent = tcpConnect(sk);
+  if (sk.opts.fastopenConnect) tcpFreeFastopenReq(sk);
   return sent === 0 ? 0 : tcpV4ConnectFailed(sk, sent);
 }

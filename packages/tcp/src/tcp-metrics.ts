@@ -8,6 +8,7 @@ import { HZ } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { TCP_INFINITE_SSTHRESH, tcpInSlowStart } from './tcp-cong.ts';
 import { TCP_TIMEOUT_FALLBACK } from './tcp-consts.ts';
+import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import { tcpRtoMin } from './tcp-input-rtt.ts';
 import { TCP_CA_Open } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -15,6 +16,17 @@ import type { TcpSock } from './tcp-sock.ts';
 /** Peers remembered at most, and how long (jiffies). */
 const TCP_METRICS_MAX = 1024;
 const TCP_METRICS_TIMEOUT = 3600 * HZ;
+
+/** What is known of a server's Fast Open (struct tcp_fastopen_metrics). */
+export interface TcpFastopenMetrics {
+  /** The MSS of its SYN-ACK. */
+  mss: number;
+  /** SYNs with data that were lost in a row. */
+  synLoss: number;
+  /** 1: it did not answer the standard option; 2: nor the experimental one. */
+  tryExp: number;
+  cookie: TcpFastopenCookie;
+}
 
 /** What is known of one peer. Zero: nothing. RTT as srttUs (8 times, µs), rttvar as mdevUs (4 times, µs). */
 export class TcpMetricsBlock {
@@ -24,6 +36,8 @@ export class TcpMetricsBlock {
   ssthresh: number;
   cwnd: number;
   reordering: number;
+  /** Fast Open, made on use. */
+  fastopen: TcpFastopenMetrics | null;
 
   constructor(stamp: number) {
     this.stamp = stamp;
@@ -32,11 +46,12 @@ export class TcpMetricsBlock {
     this.ssthresh = 0;
     this.cwnd = 0;
     this.reordering = 0;
+    this.fastopen = null;
   }
 }
 
 /** The block of sk's peer; made if `create`; null if there is none, or an old one. */
-function tcpGetMetrics(sk: TcpSock, create: boolean): TcpMetricsBlock | null {
+export function tcpGetMetrics(sk: TcpSock, create: boolean): TcpMetricsBlock | null {
   const blocks = sk.skNet.tcp.metrics;
   const key = sk.afSpecific.metricsKey(sk);
   const now = sk.skNet.world.jiffies;

@@ -15,6 +15,7 @@ import { SOCK_DONE, SOCK_RCVBUF_LOCK, skForcedMemSchedule, skMemCharge, sockRese
 import { tcpClockMs, tcpMstampRefresh } from './tcp-clock.ts';
 import { MAX_TCP_HEADER, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpEcnSendSyn, tcpEcnSendSynack } from './tcp-ecn.ts';
+import { tcpSendSynData } from './tcp-fastopen-client.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN } from './tcp-hdr.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
@@ -108,7 +109,7 @@ export function tcpConnect(sk: TcpSock): number {
   if (skb === null) return -ENOBUFS;
   tcpMstampRefresh(sk);
   sk.retransStamp = tcpClockMs(sk.skNet);
-  const err = tcpTransmitSkb(sk, skb, true);
+  const err = sk.rare?.fastopenReq == null ? tcpTransmitSkb(sk, skb, true) : tcpSendSynData(sk, skb);
   if (err === -ECONNREFUSED) return err;
   // After the sending, so that it counts as a first transmission.
   const head = tcpSendHead(sk);

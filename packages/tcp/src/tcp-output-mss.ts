@@ -23,7 +23,7 @@ export function tcpPathMtu(sk: TcpSock): number {
 }
 
 /** MSS that fits into a packet of `pmtu` bytes, without options that every segment carries. */
-function mtuToMssBare(sk: TcpSock, pmtu: number): number {
+export function tcpMtuToMssNoOptions(sk: TcpSock, pmtu: number): number {
   let mss = pmtu - sk.afSpecific.netHeaderLen - TCP_HDR_LEN;
   if (mss > sk.rxOpt.mssClamp) mss = sk.rxOpt.mssClamp;
   return Math.max(mss - sk.icskExtHdrLen, sk.skNet.tcp.sysctlTcpMinSndMss);
@@ -31,7 +31,7 @@ function mtuToMssBare(sk: TcpSock, pmtu: number): number {
 
 /** Payload that fits into a packet of `pmtu` bytes. */
 function tcpMtuToMss(sk: TcpSock, pmtu: number): number {
-  return mtuToMssBare(sk, pmtu) - (sk.tcpHeaderLen - TCP_HDR_LEN);
+  return tcpMtuToMssNoOptions(sk, pmtu) - (sk.tcpHeaderLen - TCP_HDR_LEN);
 }
 
 /** No segment larger than half of the largest window that the peer ever offered (RFC 9293 §3.8.6.2.1). */

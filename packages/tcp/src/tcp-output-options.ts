@@ -7,6 +7,7 @@
  */
 import { tcpClockMs } from './tcp-clock.ts';
 import { MAX_TCP_OPTION_SPACE } from './tcp-consts.ts';
+import { TcpFastopenCookie, tcpFastopenSize, tcpFastopenWrite } from './tcp-fastopen-cookie.ts';
 import {
   TCPOLEN_MSS, TCPOLEN_MSS_ALIGNED, TCPOLEN_SACKPERM_ALIGNED, TCPOLEN_SACK_BASE, TCPOLEN_SACK_BASE_ALIGNED,
   TCPOLEN_SACK_PERBLOCK, TCPOLEN_SACK_PERM, TCPOLEN_TIMESTAMP, TCPOLEN_TSTAMP_ALIGNED, TCPOLEN_WINDOW,
@@ -89,6 +90,8 @@ export class TcpOutOptions {
   tsecr: number;
   /** Window scale, -1 = not offered. */
   ws: number;
+  /** Fast Open. */
+  fastopen: TcpFastopenCookie;
 
   constructor() {
     this.mss = 0;
@@ -97,6 +100,7 @@ export class TcpOutOptions {
     this.tsval = 0;
     this.tsecr = 0;
     this.ws = -1;
+    this.fastopen = new TcpFastopenCookie();
   }
 }
 
@@ -106,7 +110,8 @@ export function tcpOutOptionsSize(opts: TcpOutOptions): number {
   if (opts.tstampOk) size += TCPOLEN_TSTAMP_ALIGNED;
   else if (opts.sackOk) size += TCPOLEN_SACKPERM_ALIGNED;
   if (opts.ws >= 0) size += TCPOLEN_WSCALE_ALIGNED;
-  return size;
+  const fastopen = tcpFastopenSize(opts.fastopen);
+  return size + fastopen <= MAX_TCP_OPTION_SPACE ? size + fastopen : size;
 }
 
 /** Writes them at `at` (tcp_options_write). */
@@ -122,5 +127,9 @@ export function tcpOutOptionsWrite(opts: TcpOutOptions, view: DataView, at: numb
     view.setInt32(pos, SACKPERM_WORD);
     pos += TCPOLEN_SACKPERM_ALIGNED;
   }
-  if (opts.ws >= 0) view.setInt32(pos, WINDOW_WORD | opts.ws);
+  if (opts.ws >= 0) {
+    view.setInt32(pos, WINDOW_WORD | opts.ws);
+    pos += TCPOLEN_WSCALE_ALIGNED;
+  }
+  if (pos - at + tcpFastopenSize(opts.fastopen) <= MAX_TCP_OPTION_SPACE) tcpFastopenWrite(opts.fastopen, view, pos);
 }

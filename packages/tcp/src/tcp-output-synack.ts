@@ -33,6 +33,7 @@ function tcpSynackOptions(sk: TcpSock, req: TcpRequestSock, mss: number, type: n
   opts.tsval = ((type === TCP_SYNACK_COOKIE ? cookieInitTimestamp(req, ms) : ms) + req.tsOff) | 0;
   opts.tsecr = req.tsRecent;
   opts.sackOk = req.sackOk;
+  opts.fastopen.val = null;
   if (req.tstampOk) {
     if (req.sntTsvalFirst === 0) req.sntTsvalFirst = opts.tsval;
     req.sntTsvalLast = opts.tsval;

@@ -15,6 +15,7 @@ import type { SkBuff } from '@stack/skbuff';
 import { CA_EVENT_TX_START, tcpCaEvent } from './tcp-cong.ts';
 import { tcpClockMs } from './tcp-clock.ts';
 import { tcpEcnSend } from './tcp-ecn.ts';
+import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
 import { tcpEnterCwr } from './tcp-input-cwnd.ts';
 import { tcpDecQuickackMode } from './tcp-input-quickack.ts';
@@ -48,6 +49,9 @@ function tcpSynOptions(sk: TcpSock): TcpOutOptions {
   opts.tsecr = sk.rxOpt.tsRecent;
   opts.ws = tcp.sysctlTcpWindowScaling !== 0 ? sk.rxOpt.rcvWscale : -1;
   opts.sackOk = tcp.sysctlTcpSack !== 0;
+  const req = sk.rare?.fastopenReq ?? null;
+  if (req === null) opts.fastopen.val = null;
+  else tcpFastopenCookieCopy(opts.fastopen, req.cookie);
   return opts;
 }
 

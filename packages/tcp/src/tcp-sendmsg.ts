@@ -7,7 +7,7 @@
  * __tcpPushPendingFrames. Read first: RFC 9293 §3.7.4 (Nagle), §3.8.6.2.1 (silly windows), §3.10.2 (SEND).
  */
 import { TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
-import { EAGAIN, EOPNOTSUPP, EPIPE } from '@stack/kernel';
+import { EAGAIN, EPIPE } from '@stack/kernel';
 import {
   CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb, getPage, kfreeSkb,
   skbCanCoalesce, skbFillPageDesc, skbTailroom,
@@ -19,6 +19,7 @@ import {
   skWmemFreeSkb, skWmemSchedule, sockError,
 } from '@stack/socket';
 import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
+import { tcpFastopenResume, tcpSendmsgFastopen } from './tcp-fastopen-client.ts';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
 import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
 import { LINUX_MIB_TCPAUTOCORKING } from './tcp-mib.ts';
@@ -34,6 +35,7 @@ import {
 } from './tcp-skb-cb.ts';
 import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { tcpConnectDeferred } from './tcp-space.ts';
 
 /** Most payload in the linear part: with the headers it fills the pool's small slot; what is more goes to page fragments. */
 const TCP_LINEAR_MAX = 2048 - MAX_TCP_HEADER;
@@ -50,8 +52,7 @@ export function tcpSendmsg(sock: Sock, msg: MsgHdr, _len: number): number {
 }
 
 /** Whether sk can take data at all: 0; -EAGAIN while the handshake goes on; -EPIPE, or the pending error. */
-function tcpSendmsgReady(sk: TcpSock, flags: number): number {
-  if ((flags & MSG_FASTOPEN) !== 0) return -EOPNOTSUPP;
+function tcpSendmsgReady(sk: TcpSock): number {
   const bit = 1 << sk.skState;
   if ((bit & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)) === 0) {
     if (sk.skErr !== 0) return sockError(sk);
@@ -64,7 +65,15 @@ function tcpSendmsgReady(sk: TcpSock, flags: number): number {
 /** tcpSendmsg for a caller who owns the sock. */
 export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
   const flags = msg.msgFlags;
-  let err = tcpSendmsgReady(sk, flags);
+  let err = 0;
+  if (!msg.msgRestarted && ((flags & MSG_FASTOPEN) !== 0 || tcpConnectDeferred(sk))) {
+    err = tcpSendmsgFastopen(sk, msg);
+    if (err !== 0) return err;
+  } else if (sk.rare?.fastopenWait === true) {
+    err = tcpFastopenResume(sk);
+    if (err !== 0) return err;
+  }
+  err = tcpSendmsgReady(sk);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
   tcpRateCheckAppLimited(sk);
   const mssNow = tcpSendMss(sk);

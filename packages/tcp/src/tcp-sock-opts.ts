@@ -29,6 +29,12 @@ export class TcpSockOpts {
   thinLto: boolean;
   /** TCP_SAVE_SYN: 0, 1, or 2 for the link header too. */
   saveSyn: number;
+  /** TCP_FASTOPEN_CONNECT: the SYN waits for the first write if the peer is known to take data in it. */
+  fastopenConnect: boolean;
+  /** TCP_FASTOPEN_NO_COOKIE. */
+  fastopenNoCookie: boolean;
+  /** TCP_FASTOPEN: how many connections of which only the SYN has come a listener may have; -1: as the sysctl says. */
+  fastopenQlen: number;
 
   constructor() {
     this.shared = false;
@@ -46,5 +52,8 @@ export class TcpSockOpts {
     this.recvmsgInq = false;
     this.thinLto = false;
     this.saveSyn = 0;
+    this.fastopenConnect = false;
+    this.fastopenNoCookie = false;
+    this.fastopenQlen = -1;
   }
 }

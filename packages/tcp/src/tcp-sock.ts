@@ -11,8 +11,9 @@ import type { InetConnectionSockAfOps } from '@stack/inet-sock';
 import type { Net } from '@stack/kernel';
 import { SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import type { Proto, Sock } from '@stack/socket';
+import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
+import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
 
 /** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
@@ -385,10 +386,37 @@ export class TcpSock extends InetConnectionSock {
 export class TcpSockRare {
   /** The SYN, kept by TCP_SAVE_SYN until TCP_SAVED_SYN asks for it. */
   savedSyn: Uint8Array | null;
+  /** Fast Open, while the SYN is being made. */
+  fastopenReq: TcpFastopenReq | null;
+  /** The SYN had the option; the experimental one; had data; and the data was acknowledged (on a server: taken). */
+  synFastopen: boolean;
+  synFastopenExp: boolean;
+  synData: boolean;
+  synDataAcked: boolean;
+  /** A sendmsg with MSG_FASTOPEN waits for the handshake; and it has more to send than went with the SYN. */
+  fastopenWait: boolean;
+  writePending: boolean;
 
   constructor() {
     this.savedSyn = null;
+    this.fastopenReq = null;
+    this.synFastopen = false;
+    this.synFastopenExp = false;
+    this.synData = false;
+    this.synDataAcked = false;
+    this.fastopenWait = false;
+    this.writePending = false;
   }
+}
+
+/** What a Fast Open SYN is made of (struct tcp_fastopen_request). */
+export interface TcpFastopenReq {
+  cookie: TcpFastopenCookie;
+  /** The message whose first octets it may take. */
+  msg: MsgHdr | null;
+  size: number;
+  /** Octets that it took. */
+  copied: number;
 }
 
 /** The TcpSock that sk is; every Sock of a TCP Proto is one. */

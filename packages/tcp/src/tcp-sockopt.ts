@@ -7,11 +7,11 @@ import {
   ICSK_ACK_PUSHED, TCPF_CLOSE, TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_LISTEN, inetCskAcceptQueue, inetCskAckScheduled,
   inetCskEnterPingpongMode, inetCskExitPingpongMode, inetCskInPingpongMode, inetCskResetKeepaliveTimer,
 } from '@stack/inet-sock';
-import { EINVAL, ENOPROTOOPT, HZ } from '@stack/kernel';
-import { OptInt, SOCK_KEEPOPEN, SOL_TCP, lockSock, releaseSock, sockFlag } from '@stack/socket';
+import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, HZ } from '@stack/kernel';
+import { OptInt, SOCK_KEEPOPEN, SOL_TCP, TCP_CLOSE, lockSock, releaseSock, sockFlag } from '@stack/socket';
 import type { Sock, SockOptValue } from '@stack/socket';
 import { tcpSetCongestionControl } from './tcp-cong.ts';
-import { MAX_TCP_WINDOW, TCP_DELACK_MAX, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { MAX_TCP_WINDOW, TCP_DELACK_MAX, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT, TFO_CLIENT_ENABLE } from './tcp-consts.ts';
 import { tcpSetWindowClamp } from './tcp-input-rcvbuf.ts';
 import { tcpRtoMax, tcpRtoMin } from './tcp-input-rtt.ts';
 import { tcpGetInfo } from './tcp-info.ts';
@@ -144,6 +144,21 @@ function tcpSetsockoptRare(sk: TcpSock, name: number, val: number): number {
       if (!inRange(val, 0, 2)) return -EINVAL;
       tcpOwnOpts(sk).saveSyn = val;
       return 0;
+    case opt.TCP_FASTOPEN_CONNECT:
+      if (!inRange(val, 0, 1)) return -EINVAL;
+      if ((sk.skNet.tcp.sysctlTcpFastopen & TFO_CLIENT_ENABLE) === 0) return -EOPNOTSUPP;
+      if (sk.skState !== TCP_CLOSE) return -EINVAL;
+      tcpOwnOpts(sk).fastopenConnect = val !== 0;
+      return 0;
+    case opt.TCP_FASTOPEN_NO_COOKIE:
+      if (!inRange(val, 0, 1)) return -EINVAL;
+      if (((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) return -EINVAL;
+      tcpOwnOpts(sk).fastopenNoCookie = val !== 0;
+      return 0;
+    case opt.TCP_FASTOPEN:
+      if (val < 0 || ((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) return -EINVAL;
+      tcpOwnOpts(sk).fastopenQlen = val;
+      return 0;
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       if (!inRange(val, 0, 1)) return -EINVAL;
       tcpOwnOpts(sk).thinLto = val !== 0;
@@ -244,6 +259,12 @@ function tcpGetsockoptRare(sk: TcpSock, name: number): number {
   switch (name) {
     case opt.TCP_SAVE_SYN:
       return sk.opts.saveSyn;
+    case opt.TCP_FASTOPEN_CONNECT:
+      return sk.opts.fastopenConnect ? 1 : 0;
+    case opt.TCP_FASTOPEN_NO_COOKIE:
+      return sk.opts.fastopenNoCookie ? 1 : 0;
+    case opt.TCP_FASTOPEN:
+      return Math.max(sk.opts.fastopenQlen, 0);
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       return sk.opts.thinLto ? 1 : 0;
     case opt.TCP_RTO_MAX_MS:
