@@ -59,14 +59,16 @@ function insnOf(line: string): BpfInsn {
   return { code: code!, jt: jt!, jf: jf!, k: k! };
 }
 
+const cells = new Uint32Array(16);
+
 /** The machine, after the paper: 32-bit unsigned A and X, 16 cells, false on any load outside the packet. */
 export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen: number): boolean {
-  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
-  const cells = new Uint32Array(16);
-  let [a, x] = [0, 0];
+  let a = 0;
+  let x = 0;
   for (let pc = 0; pc < program.length; pc++) {
     const { code, jt, jf, k } = program[pc]!;
-    const [kind, size, mode] = [code & 7, code & 0x18, code & 0xe0];
+    const kind = code & 7;
+    const mode = code & 0xe0;
     if (kind === 0 || kind === 1) {
       let value: number;
       if (mode === 0x00) value = k;
@@ -74,9 +76,10 @@ export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen:
       else if (mode === 0x80) value = wirelen;
       else {
         const at = mode === 0x40 ? x + k : k;
-        const bytes = size === 0 ? 4 : size === 8 ? 2 : 1;
+        const bytes = (code & 0x18) === 0 ? 4 : (code & 0x18) === 8 ? 2 : 1;
         if (at + bytes > packet.length) return false;
-        const loaded = bytes === 4 ? view.getUint32(at) : bytes === 2 ? view.getUint16(at) : view.getUint8(at);
+        let loaded = 0;
+        for (let i = at; i < at + bytes; i++) loaded = loaded * 256 + packet[i]!;
         value = mode === 0xa0 ? (loaded & 0xf) * 4 : loaded;
       }
       if (kind === 0) a = value;
