@@ -1,6 +1,6 @@
 // An episode: a fresh host, and a frame for each of a list of decisions. The same seed and decisions give the same episode.
 import { decide, Peer } from './peer.ts';
-import { advance, createTarget, endTarget, receive, type Account } from './target.ts';
+import { advance, createTarget, endTarget, receive, type Account, type Target } from './target.ts';
 
 /** Frames between two steps of time. */
 const STEP = 64;
@@ -9,9 +9,15 @@ const STEPS = [1, 50, 10, 250, 1, 50, 10, 31_000];
 /** sk_buffs that a host may have at once: what its limits (fragments, receive buffers, neighbour queues) come to. */
 export const MOST_SKBS = 20_000;
 
-/** Runs an episode. Throws a BadInputError, or whatever went wrong; resolves with what became of the frames. */
-export async function runEpisode(seed: number, decisions: readonly number[], debug: boolean): Promise<Account> {
-  const target = createTarget({ seed, debug });
+/**
+ * Runs an episode, every other one with connection tracking; `prepare` may change the host first. Throws a BadInputError, or whatever
+ * went wrong; resolves with what became of the frames.
+ */
+export async function runEpisode(
+  seed: number, decisions: readonly number[], debug: boolean, prepare: (target: Target) => void = () => undefined,
+): Promise<Account> {
+  const target = createTarget({ seed, debug, conntrack: (seed & 1) !== 0 });
+  prepare(target);
   const peer = new Peer(target);
   for (const [i, decision] of decisions.entries()) {
     receive(target, decide(peer, decision));

@@ -1,6 +1,7 @@
 // The host under test: one interface that a test feeds and listens to, sockets of all kinds, and an account of what became of
 // each frame. A frame was delivered (somebody used it up), dropped with a reason, or is held (a fragment, a segment out of
 // order, data that nobody has read); at the end of the host nothing is held.
+import { installConntrack, installNat } from '@stack/conntrack';
 import { IP_ADD_MEMBERSHIP, IP_RECVOPTS, IP_RECVERR, IpMreqn } from '@stack/ip';
 import { createHost, type Host } from '@stack/host';
 import { SockAddrIn } from '@stack/inet-sock';
@@ -8,9 +9,10 @@ import { EAGAIN, createWorld, destroyNet, dropReasonName, interrupt, sleep, type
 import { allocNetdev, devAddrSet, ethTypeTrans, etherSetup, netdevAllocSkb, netifReceiveSkb, type NetDevice, type NetDeviceOps } from '@stack/netdev';
 import { consumeSkb, installSkbuff, leakReport, skbPut, type SkBuff } from '@stack/skbuff';
 import {
-  IPPROTO_ICMP, MSG_DONTWAIT, MSG_NOSIGNAL, PF_INET, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET, SO_RCVBUF, sysAccept, sysBind,
+  IPPROTO_ICMP, IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, PF_INET, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_SOCKET, SO_RCVBUF, sysAccept, sysBind,
   sysClose, sysListen, sysRecv, sysSend, sysSetsockopt, sysSocket,
 } from '@stack/socket';
+import { TCP_NODELAY } from '@stack/tcp';
 import { OUR_MAC } from './frames.ts';
 
 /** Ports that somebody listens on. */
@@ -118,14 +120,19 @@ export interface TargetOptions {
   readonly seed?: number;
   /** sk_buffs are never used again, and know who made them: slower, and finds more. */
   readonly debug?: boolean;
-  readonly sysctl?: Readonly<Record<string, number>>;
+  /** Connection tracking and NAT on the hooks. */
+  readonly conntrack?: boolean;
 }
 
 /** Makes it. Time stands still but in advance(). */
-export function createTarget({ seed = 1, debug = true, sysctl = {} }: TargetOptions = {}): Target {
-  const world = createWorld({ seed, debug });
+export function createTarget({ seed = 1, debug = true, conntrack = false }: TargetOptions = {}): Target {
+  const world = createWorld({ seed, debug, onPanic: () => undefined }); // checkPanic() asks
   installSkbuff(world);
-  const host = createHost({ world, name: 'target', sysctl: { 'net.ipv4.ip_forward': 1, ...sysctl } });
+  const host = createHost({ world, name: 'target', sysctl: { 'net.ipv4.ip_forward': 1 } });
+  if (conntrack) {
+    installConntrack(host.net);
+    installNat(host.net);
+  }
   const dev = host.addNic({
     device: (net) => {
       const made = allocNetdev(net, 'eth0', fuzzOps, etherSetup);
@@ -153,6 +160,7 @@ function openSockets(target: Target): void {
   const { task } = host;
   target.listenFd = sysSocket(task, PF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   sysBind(task, target.listenFd, new SockAddrIn(0, TCP_PORT));
+  sysSetsockopt(task, target.listenFd, IPPROTO_TCP, TCP_NODELAY, 1);
   sysListen(task, target.listenFd, 128);
   target.udpFd = sysSocket(task, PF_INET, SOCK_DGRAM, 0);
   sysBind(task, target.udpFd, new SockAddrIn(0, UDP_PORT));
@@ -170,10 +178,12 @@ function serve(target: Target): void {
     connections.push(fd);
   }
   target.connections = connections.filter((fd, i) => {
-    const got = sysRecv(task, fd, target.buffer, MSG_DONTWAIT);
-    if (typeof got === 'number' && got > 0) void sysSend(task, fd, target.buffer.subarray(0, got), MSG_DONTWAIT | MSG_NOSIGNAL);
-    const open = got === -EAGAIN || (typeof got === 'number' && got > 0);
-    if (open && i >= connections.length - MOST_CONNECTIONS) return true;
+    let got = sysRecv(task, fd, target.buffer, MSG_DONTWAIT);
+    for (let turns = 16; typeof got === 'number' && got > 0 && turns > 0; turns--) {
+      void sysSend(task, fd, target.buffer.subarray(0, got), MSG_DONTWAIT | MSG_NOSIGNAL);
+      got = sysRecv(task, fd, target.buffer, MSG_DONTWAIT);
+    }
+    if (got === -EAGAIN && i >= connections.length - MOST_CONNECTIONS) return true;
     void sysClose(task, fd);
     return false;
   });
@@ -192,10 +202,15 @@ export function receive(target: Target, frame: Uint8Array): void {
   account.frames++;
   target.currentDropped = false;
   interrupt(target.host.net, receiveFrame, { target, frame });
-  const { panicked } = target.host.net;
-  if (panicked !== null) throw new BadInputError(`the host has panicked: ${panicked.message ?? String(panicked)}`, { cause: panicked });
+  checkPanic(target);
   const { nrSkbs } = world.pool;
   if (nrSkbs > account.peakSkbs) account.peakSkbs = nrSkbs;
+}
+
+/** Throws if the host has panicked: in the frame's path, a softirq or a timer. */
+function checkPanic({ host }: Target): void {
+  const { panicked } = host.net;
+  if (panicked !== null) throw new BadInputError(`the host has panicked: ${panicked.message}`, { cause: panicked });
 }
 
 function receiveFrame({ target, frame }: { target: Target; frame: Uint8Array }): void {
@@ -218,6 +233,7 @@ export async function advance(target: Target, ms: number): Promise<void> {
   clock.release();
   await sleep(target.world, ms);
   clock.hold();
+  checkPanic(target);
   const { task } = target.host;
   serve(target);
   for (const fd of [target.udpFd, target.rawFd]) {
@@ -232,6 +248,7 @@ export async function advance(target: Target, ms: number): Promise<void> {
 export async function endTarget(target: Target): Promise<Account> {
   const { account, host, world } = target;
   clockOf(world).release();
+  checkPanic(target);
   await host.close();
   destroyNet(host.net);
   const leaks = leakReport(world);
