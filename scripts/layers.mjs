@@ -29,9 +29,10 @@ export const layers = {
   inet: { imports: ['ip', 'netdev', ...engine] },
   packet: { imports: ['netdev', 'socket', 'skbuff', 'kernel'] },
   conntrack: { imports: ['ip', 'inet-sock', 'netfilter', 'netdev', 'skbuff', 'kernel'] },
+  xfrm: { imports: ['ip', 'inet-sock', 'netdev', 'skbuff', 'kernel'] },
   resolver: { imports: ['inet-sock', 'socket', 'kernel'] },
   dns: { imports: ['resolver', 'ip', 'inet-sock', 'socket'] },
-  dhcp: { imports: ['resolver', 'ip', 'netdev', 'inet-sock', 'socket', 'kernel'] },
+  dhcp: { imports: ['resolver', 'packet', 'ip', 'netdev', 'inet-sock', 'socket', 'kernel'] },
   pcap: { imports: ['netdev', 'skbuff', 'kernel'] },
   'pcap-filter': { imports: [] },
   host: {

@@ -1,5 +1,5 @@
 // A host of ours as the NAT router between two networks: RFC 3022, RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP).
-import { conntrackFormat, conntrackShow, iptAppend, iptShow } from '@stack/conntrack';
+import { conntrackFormat, conntrackShow, iptShow } from '@stack/conntrack';
 import { createHost, virtioOn, type Host } from '@stack/host';
 import { inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
 import { ipRouteAdd, IP_RECVERR, IP_TTL } from '@stack/ip';

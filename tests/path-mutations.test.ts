@@ -1,22 +1,9 @@
 // A trace that only prints would pass by itself. So the tests of the path are run on sources in which one call of the path is left
 // out, or one offset moved, once per layer: each time they must fail; and on the sources as they are they must not.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
-import type { Outcome } from './portable/run.ts';
-import { runOn } from './support/spawn.ts';
-import { bundle, testEntry } from './support/bundle.ts';
-import { root } from './support/workspace.ts';
+import { failed, failedWith, runMutated, type Mutation } from './support/mutations.ts';
 
-interface Mutation {
-  readonly layer: string;
-  readonly what: string;
-  /** Below packages/. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
+const file = 'tests/path.test.ts';
 
 const mutations: readonly Mutation[] = [
   {
@@ -57,40 +44,12 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
-/** Changes one file as it is read. Throws when the text to change is not there: then the mutation must be written anew. */
-function mutate({ file, from, to }: Mutation): Plugin {
-  const path = join(root, 'packages', file);
-  const source = readFileSync(path, 'utf8');
-  if (!source.includes(from)) throw new Error(`${file} has no ${JSON.stringify(from)}`);
-  return {
-    name: 'mutate',
-    setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, (args) => (args.path === path ? { contents: source.replace(from, to), loader: 'ts' } : null)),
-  };
-}
-
-async function runPathTests(name: string, plugins: Plugin[]): Promise<Outcome[]> {
-  const entry = await bundle(testEntry([join(root, 'tests/path.test.ts')]), join(root, '.cache', 'mutations', name), plugins);
-  return await runOn('node', entry) as Outcome[];
-}
-
-const failed = (outcomes: readonly Outcome[]): string[] => outcomes.filter(({ state }) => state === 'fail').map(({ name }) => name);
-
-/** The tests that fail on the mutated sources; a run that does not even end is a failure too. */
-async function failedWith(mutation: Mutation): Promise<string[]> {
-  const plugin = mutate(mutation);
-  try {
-    return failed(await runPathTests(mutation.layer, [plugin]));
-  } catch {
-    return ['the run did not end'];
-  }
-}
-
 test('the path tests pass on the sources as they are', async () => {
-  const outcomes = await runPathTests('none', []);
+  const outcomes = await runMutated(file, 'none', []);
   expect(outcomes.length).toBeGreaterThan(20);
   expect(failed(outcomes)).toEqual([]);
 });
 
 test.each(mutations)('$layer: $what, and the path tests fail', async (mutation) => {
-  expect(await failedWith(mutation)).not.toEqual([]);
+  expect(await failedWith(file, mutation.layer, mutation)).not.toEqual([]);
 });

@@ -1,3 +1,3 @@
 import { program } from '../../tsup.base.js';
 
-export default program(['src/main.ts']);
+export default program(['src/main.ts', 'src/index.ts']);

@@ -1,3 +1,3 @@
 import { library } from '../../tsup.base.js';
 
-export default library(['src/index.ts', 'src/ipv4.ts', 'src/contract.ts']);
+export default library(['src/index.ts', 'src/ipv4.ts', 'src/channel.ts', 'src/contract.ts']);

@@ -16,7 +16,7 @@ export const chapterFunctions: readonly string[] = [
 
 /** Structs. */
 export const chapterStructs: readonly string[] = [
-  'sk_buff', 'sk_buff_head', 'msghdr', 'iovec', 'sockaddr_in', 'dst_entry', 'rtable', 'packet_type', 'inet_protocol',
+  'sk_buff', 'sk_buff_head', 'msghdr', 'iovec', 'hostent', 'sockaddr_in', 'dst_entry', 'rtable', 'packet_type', 'inet_protocol',
 ];
 
 /** Fields, and function pointers in tables. */
@@ -25,7 +25,7 @@ export const chapterFields: readonly string[] = [
   'sk_buff.users', 'sk_buff.mac', 'sk_buff.nh', 'sk_buff.h', 'sk_buff.sk', 'sk_buff.dst', 'sk_buff.nfmark', 'sk_buff.nfct', 'skb_shared_info.dataref',
   'sk_buff_head.next', 'sk_buff_head.prev', 'sk_buff_head.qlen',
   'msghdr.msg_name', 'msghdr.msg_namelen', 'msghdr.msg_iov', 'msghdr.msg_iovlen', 'msghdr.msg_control', 'msghdr.msg_controllen', 'msghdr.msg_flags',
-  'iovec.iov_base', 'iovec.iov_len', 'sockaddr_in.sin_family', 'sockaddr_in.sin_port', 'sockaddr_in.sin_addr',
+  'iovec.iov_base', 'iovec.iov_len', 'hostent.h_addr', 'hostent.h_length', 'sockaddr_in.sin_family', 'sockaddr_in.sin_port', 'sockaddr_in.sin_addr',
   'file->f_op', 'file_operations.write', 'file_operations.read', 'proto_ops.sendmsg', 'proto_ops.recvmsg', 'sock.sk_prot', 'proto.sendmsg', 'proto.recvmsg',
   'sock.sk_receive_queue', 'sock.sk_dst_cache', 'tcp_sock.af_specific', 'inet_connection_sock_af_ops.queue_xmit',
   'dst_entry.next', 'dst_entry.input', 'dst_entry.output', 'dst_entry.hh', 'dst_entry.neighbour', 'hh_cache.hh_output', 'rtable.rt_next',

@@ -1,5 +1,6 @@
 // passt as a peer: a namespace is the machine, its processes and addresses the machine's own; passt lends its sockets to whoever
 // speaks Ethernet behind a 4-byte length on its Unix socket. Here that is a host of ours.
+import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,8 +37,22 @@ export async function startPasst(purpose: string, forwarded: string): Promise<Pa
   const path = join(tmpdir(), `${ns.name}.sock`);
   rmSync(path, { force: true });
   nsSpawn(ns, 'passt', '--foreground', '--quiet', '--one-off', '--runas', '0', '--ipv4-only', '--socket', path, '--tcp-ports', forwarded, '--udp-ports', forwarded);
-  await eventually('passt listens', () => existsSync(path));
-  const socket = connect(path);
+  await eventually('passt is there', () => existsSync(path));
+  const socket = await connected(path);
   socket.once('close', () => rmSync(path, { force: true }));
   return { ns, socket };
+}
+
+/** Connects; tries again while passt has bound its socket and does not listen yet. */
+async function connected(path: string): Promise<Socket> {
+  for (let attempts = 0; ; attempts++) {
+    const socket = connect(path);
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 }

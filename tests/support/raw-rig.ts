@@ -1,6 +1,6 @@
 // Two whole hosts on one simulated Ethernet, with raw, ping and packet sockets: what their tests begin with.
-import { createWorld, idle, type CtlValue, type World } from '@stack/kernel';
-import { assertNothingOpen, createHost, virtioOn, type Host } from '@stack/host';
+import { createWorld, idle, type World } from '@stack/kernel';
+import { assertNothingOpen, createHost, plainOn, virtioOn, type Host } from '@stack/host';
 import { inAton, SockAddrIn } from '@stack/inet-sock';
 import { devGetByName, type NetDevice } from '@stack/netdev';
 import { createSwitch, type Switch } from '@stack/nic-virtio-sim';
@@ -17,13 +17,14 @@ export interface RawRig {
   readonly b: Host;
 }
 
-/** Hosts `a` (10.0.0.1/24) and `b` (10.0.0.2/24), everybody allowed to ping. */
-export function rawRig(sysctl: Readonly<Record<string, CtlValue>> = {}): RawRig {
+/** Hosts `a` (10.0.0.1/24) and `b` (10.0.0.2/24), everybody allowed to ping; `plain`: with cards that offload nothing. */
+export function rawRig(plain = false): RawRig {
   const world = createWorld({ seed: 1, debug: true });
   const lan = createSwitch(world);
-  const settings = { 'net.ipv4.ping_group_range': [0, 0], ...sysctl };
+  const device = plain ? plainOn(lan) : virtioOn(lan);
+  const sysctl = { 'net.ipv4.ping_group_range': [0, 0] };
   const host = (name: string, address: string): Host => (
-    createHost({ world, name, sysctl: settings, nics: [{ device: virtioOn(lan), address: `${address}/24` }] })
+    createHost({ world, name, sysctl, nics: [{ device, address: `${address}/24` }] })
   );
   return { world, lan, a: host('a', A), b: host('b', B) };
 }

@@ -44,7 +44,7 @@ export async function fetchBody(host: Host, server: string, port: number, path: 
 export async function echoThrough(host: Host, server: string, port: number, bytes: Uint8Array): Promise<Uint8Array> {
   const connection = await host.connect({ host: server, port });
   const writer = connection.writable.getWriter();
-  const written = writer.write(bytes).then(() => writer.close());
+  const written = writer.write(bytes);
   const chunks: Uint8Array[] = [];
   let left = bytes.length;
   for await (const chunk of connection.readable) {
@@ -53,5 +53,6 @@ export async function echoThrough(host: Host, server: string, port: number, byte
     if (left <= 0) break;
   }
   await written;
+  await writer.close();
   return Buffer.concat(chunks);
 }

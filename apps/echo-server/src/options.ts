@@ -10,6 +10,8 @@ export interface Options {
   readonly address: string;
   readonly mtu: number;
   readonly pcap: string | null;
+  /** A filter of pcap-filter(7), empty for all packets; null: none is printed. */
+  readonly capture: string | null;
   readonly trace: boolean;
   readonly selfTest: boolean;
   readonly json: boolean;
@@ -53,6 +55,7 @@ const EXAMPLES = `
 Examples:
   npm start                                       then: nc 127.0.0.1 7007
   npm start -- --self-test                        echo 64 MiB in this process, verify every byte
+  npm start -- --capture 'tcp port 7'             see the packets, as tcpdump prints them
   npm start -- --trace --pcap echo.pcapng         see each function a packet passes; open the file in Wireshark
   sudo npm start -- --tap tap0                    the kernel of this machine talks to it: nc 10.9.0.2 7`;
 
@@ -65,6 +68,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .option('--address <a/len>', "the server's address (default: 10.0.0.1/24; on a TAP 10.9.0.2/24)", parseAddress)
     .option('--mtu <n>', "the NICs' MTU", parseMtu, 1500)
     .option('--pcap <file>', 'write what every NIC sends and receives as pcapng')
+    .option('--capture [filter]', "print a line, as tcpdump does, for each packet of the server's NIC that the filter wants")
     .option('--trace', 'print each function that a packet passes, a line each', false)
     .option('--self-test', 'echo 64 MiB in this process, verify every byte, print figures, exit', false)
     .option('--json', 'with --self-test: one line of JSON', false)
@@ -76,7 +80,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .configureOutput({ outputError: () => undefined });
   program.parse([...argv], { from: 'user' });
   const given = program.opts<{
-    port: number; tap?: string; address?: string; mtu: number; pcap?: string; trace: boolean; selfTest: boolean; json: boolean;
+    port: number; tap?: string; address?: string; mtu: number; pcap?: string; capture?: string | true; trace: boolean; selfTest: boolean; json: boolean;
   }>();
   if (given.json && !given.selfTest) throw new UsageError('--json goes with --self-test');
   const tap = given.tap ?? null;
@@ -86,6 +90,7 @@ export function parseOptions(argv: readonly string[]): Options {
     address: given.address ?? (tap === null ? '10.0.0.1/24' : '10.9.0.2/24'),
     mtu: given.mtu,
     pcap: given.pcap ?? null,
+    capture: given.capture === true ? '' : given.capture ?? null,
     trace: given.trace,
     selfTest: given.selfTest,
     json: given.json,

@@ -2,6 +2,7 @@
  * What the program says: what it built and what to type, the figures of the self-test, the counters at the end.
  */
 import type { Host } from '@stack/host';
+import type { CaptureCounts } from '@stack/packet-capture';
 import type { CaptureFile } from './capture.ts';
 import { ECHO_PORT } from './echo.ts';
 import type { Gateway } from './gateway.ts';
@@ -71,12 +72,13 @@ function counterRows(hosts: readonly Host[]): string[] {
 }
 
 /** What went through, host by host. */
-export function countersTable(segment: Segment, gateway: Gateway | null, file: CaptureFile | null): string[] {
+export function countersTable(segment: Segment, gateway: Gateway | null, file: CaptureFile | null, seen: CaptureCounts | null): string[] {
   const lines = counterRows(hostsOf(segment));
   if (gateway !== null) {
     const { connections, open, bytesIn, bytesOut } = gateway.counts;
     lines.push('', `gateway  ${connections} connections (${open} still open), ${mib(bytesIn)} in, ${mib(bytesOut)} out`);
   }
+  if (seen !== null) lines.push(`packets  ${seen.captured} captured, ${seen.received} received by filter, ${seen.dropped} dropped by kernel`);
   if (file !== null) lines.push(`capture  ${mib(file.size())} in ${file.path}`);
   return lines;
 }

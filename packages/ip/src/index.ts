@@ -3,7 +3,7 @@ export { installIp } from './install.ts';
 export { NetnsIpv4 } from './netns-ipv4.ts';
 
 // What a user configures and sees
-export { ipAddrAdd, ipAddrDel } from './ip-addr.ts';
+export { ipAddrAdd, ipAddrDel, parseIpv4Prefix } from './ip-addr.ts';
 export type { IpAddrOptions } from './ip-addr.ts';
 export { ipNeighAdd, ipNeighDel } from './ip-neigh.ts';
 export type { IpNeighSpec } from './ip-neigh.ts';
@@ -16,10 +16,10 @@ export type { AddrInfo, AddrRow, NexthopRow, RouteGetRow, RouteRow } from './sho
 
 // Transports: how IP calls them
 export {
-  INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetDelOffload,
-  inetDelPingOps, inetDelProtocol, inetDelRawOps,
+  INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, inetAddOffload, inetAddPingOps, inetAddProtocol, inetAddRawOps, inetAddXfrmOps, inetDelOffload,
+  inetDelPingOps, inetDelProtocol, inetDelRawOps, inetDelXfrmOps,
 } from './protocol.ts';
-export type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
+export type { InetProtocol, NetOffload, PingOps, RawOps, XfrmOps } from './protocol.ts';
 
 // Transports: sending
 export {
@@ -70,7 +70,7 @@ export { FLOWI_FLAG_ANYSRC, Flowi4, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_NOWHE
 export { RTCF_BROADCAST, RTCF_DOREDIRECT, RTCF_LOCAL, RTCF_MULTICAST, RouteCache, Rtable } from './rtable.ts';
 export { ipMtuLocked, ipv4DstOps, skbRtable } from './route.ts';
 export { ipRouteInput } from './route-input.ts';
-export { ipRouteOutputFlow } from './route-output.ts';
+export { ipRouteOutputFlow, ipRouteOutputKey } from './route-output.ts';
 export { rtCacheFlush } from './rt-cache.ts';
 export {
   FibAlias, FibInfo, FibNh, FibResult, FibTable, RTNH_F_DEAD, RTNH_F_LINKDOWN, RTNH_F_ONLINK, RTN_BLACKHOLE, RTN_BROADCAST, RTN_LOCAL,

@@ -19,7 +19,7 @@ import { FragQueues } from './inet-fragment.ts';
 import { Ipv4Devconf } from './inetdevice.ts';
 import type { InIfaddr } from './inetdevice.ts';
 import { inetProtosNew } from './protocol.ts';
-import type { InetProtocol, NetOffload, PingOps, RawOps } from './protocol.ts';
+import type { InetProtocol, NetOffload, PingOps, RawOps, XfrmOps } from './protocol.ts';
 import type { RouteCache } from './rtable.ts';
 import { icmpMibNames, icmpMsgMibNames, ipExtMibNames, ipMibNames } from './snmp-names.ts';
 
@@ -91,6 +91,7 @@ export class NetnsIpv4 {
   inetOffloads: (NetOffload | null)[];
   rawOps: RawOps | null;
   pingOps: PingOps | null;
+  xfrmOps: XfrmOps | null;
   /** Raw sockets that want packets with router alert (ip-ra.ts). */
   raChain: IpRaChain | null;
   /* Reassembly (ip-fragment.ts), identifications (ip-ident.ts), the limits of ICMP (icmp-ratelimit.ts). */
@@ -152,6 +153,7 @@ export class NetnsIpv4 {
     this.inetOffloads = inetProtosNew<NetOffload>();
     this.rawOps = null;
     this.pingOps = null;
+    this.xfrmOps = null;
     this.raChain = null;
     this.frags = new FragQueues(net);
     this.idents = new IpIdents(net);

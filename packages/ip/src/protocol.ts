@@ -8,7 +8,9 @@ import { EEXIST, EINVAL, ENOENT } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { InetSock } from '@stack/inet-sock';
 import type { SkBuff, SkBuffHead } from '@stack/skbuff';
+import type { Flowi4 } from './flow.ts';
 import { MAX_INET_PROTOS } from './ip-header.ts';
+import type { Rtable } from './rtable.ts';
 
 /** A transport, as IP sees it (today's net_protocol). */
 export interface InetProtocol {
@@ -69,6 +71,15 @@ export interface PingOps {
   readonly err: (skb: SkBuff, info: number) => void;
 }
 
+/** What transformations (IPsec) give to IP. */
+export interface XfrmOps {
+  /**
+   * The route of a packet made here is known: rt (taken over). Returns it, or another whose outputs
+   * are chained: each wraps the packet, moves skb.dst on and returns NET_XMIT_BYPASS, and the last is ipOutput. Or -errno.
+   */
+  readonly lookup: (net: Net, rt: Rtable, fl: Flowi4) => Rtable | number;
+}
+
 /** An empty table of protocols. */
 export function inetProtosNew<T>(): (T | null)[] {
   return new Array<T | null>(MAX_INET_PROTOS).fill(null);
@@ -119,6 +130,20 @@ export function inetAddPingOps(net: Net, ops: PingOps): number {
 export function inetDelPingOps(net: Net, ops: PingOps): number {
   if (net.ipv4.pingOps !== ops) return -ENOENT;
   net.ipv4.pingOps = null;
+  return 0;
+}
+
+/** Registers transformations. Returns 0, or -EEXIST. */
+export function inetAddXfrmOps(net: Net, ops: XfrmOps): number {
+  if (net.ipv4.xfrmOps !== null) return -EEXIST;
+  net.ipv4.xfrmOps = ops;
+  return 0;
+}
+
+/** Takes them out. Returns 0, or -ENOENT. */
+export function inetDelXfrmOps(net: Net, ops: XfrmOps): number {
+  if (net.ipv4.xfrmOps !== ops) return -ENOENT;
+  net.ipv4.xfrmOps = null;
   return 0;
 }
 

@@ -35,11 +35,18 @@ import type { Rtable } from './rtable.ts';
 
 /**
  * The route for fl, with a reference for the caller, or a negative errno: -ENETUNREACH,
- * -EHOSTUNREACH, -EACCES, -EINVAL, -ENODEV, -ENOBUFS. sk (null: none) is whose packet it is; IPsec
- * would look at it. On success fl.saddr, fl.daddr and fl.flowi4Oif are what the route has.
+ * -EHOSTUNREACH, -EACCES, -EINVAL, -ENODEV, -ENOBUFS. sk (null: none) is whose packet it is. On
+ * success fl.saddr, fl.daddr and fl.flowi4Oif are what the route has. Transformations have their say.
  */
 export function ipRouteOutputFlow(net: Net, fl: Flowi4, _sk: Sock | null): Rtable | number {
   if (net.trace !== null) net.trace.hit(net, 'ip_route_output_flow', null);
+  const rt = ipRouteOutputKey(net, fl);
+  const xfrm = net.ipv4.xfrmOps;
+  return xfrm === null || typeof rt === 'number' ? rt : xfrm.lookup(net, rt, fl);
+}
+
+/** As ipRouteOutputFlow(), without transformations. */
+export function ipRouteOutputKey(net: Net, fl: Flowi4): Rtable | number {
   const cache = net.ipv4.rtCache;
   const slot = rtHash(cache, fl.daddr, fl.saddr, 0, fl.flowi4Oif);
   for (let rt = cache.buckets[slot]; rt !== null; rt = rt.next) {

@@ -54,6 +54,7 @@ export class Net {
   inet: NetLink<'inet'>;
   ipv4: NetLink<'ipv4'>;
   ipv6: NetLink<'ipv6'>;
+  xfrm: NetLink<'xfrm'>;
   tcp: NetLink<'tcp'>;
   udp: NetLink<'udp'>;
   raw: NetLink<'raw'>;
@@ -86,6 +87,7 @@ export class Net {
     this.inet = absent();
     this.ipv4 = absent();
     this.ipv6 = absent();
+    this.xfrm = absent();
     this.tcp = absent();
     this.udp = absent();
     this.raw = absent();

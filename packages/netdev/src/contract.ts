@@ -4,6 +4,8 @@
 // hosts of one World whose devices reach each other (a loopback reaches itself: both ends are one), not up yet.
 //
 //   for (const { name, run } of netDeviceContract) test(name, () => run(make));
+//
+// The contract of QdiscOps is in contract-qdisc.ts and comes through here.
 
 import { destroyNet, worldEnter, worldLeave, type Net } from '@stack/kernel';
 import { CHECKSUM_NONE, allocSkb, consumeSkb, leakReport, skbPut, skbReserve, type SkBuff } from '@stack/skbuff';
@@ -16,6 +18,8 @@ import { IFF_UP } from './if.ts';
 import type { NetDevice, PacketType } from './netdevice.ts';
 import { devAddPack, devRemovePack } from './ptype.ts';
 import { devHardHeader } from './skb-dev.ts';
+
+export { qdiscContract, type QdiscRig, type QdiscRule } from './contract-qdisc.ts';
 
 /** Two devices that reach each other. */
 export interface DevicePair {

@@ -5,7 +5,7 @@
 
 import type { Arithmetic } from './ast.ts';
 import { T_NUM, T_PROTO, T_WORD, type Token } from './lexer.ts';
-import { unexpected, type Parser } from './parse-state.ts';
+import { nested, unexpected, type Parser } from './parse-state.ts';
 
 const PRECEDENCE: ReadonlyMap<string, number> = new Map([
   ['|', 1], ['&', 2], ['<<', 3], ['>>', 3], ['+', 4], ['-', 4], ['*', 5], ['/', 5], ['%', 7], ['^', 7],
@@ -28,14 +28,15 @@ export function relationOperator(parser: Parser): string | null {
 }
 
 /** The arithmetic that comes; null if none does, or if it ends where it cannot within parentheses. */
-export function arithmetic(parser: Parser, least = LOWEST): Arithmetic | null {
+export function arithmetic(parser: Parser, least: number = LOWEST): Arithmetic | null {
   let left = operand(parser);
   while (left !== null) {
     const word = parser.tokens[parser.at]!;
     const precedence = word.type === T_WORD ? PRECEDENCE.get(word.text) ?? 0 : 0;
     if (precedence < least) return left;
     parser.at++;
-    const right: Arithmetic | null = arithmetic(parser, precedence === GREEDY ? LOWEST : precedence + 1);
+    const above = precedence === GREEDY ? LOWEST : precedence + 1;
+    const right: Arithmetic | null = nested(parser, (inner) => arithmetic(inner, above));
     if (right === null) throw unexpected(parser, 'a number, len, or a protocol with an offset such as tcp[13]');
     left = { kind: 'operation', operator: word.text, left, right, word };
   }
@@ -56,7 +57,7 @@ function operand(parser: Parser): Arithmetic | null {
       return { kind: 'length', word };
     case '-': {
       parser.at++;
-      const negated = arithmetic(parser, OF_UNARY_MINUS);
+      const negated = nested(parser, (inner) => arithmetic(inner, OF_UNARY_MINUS));
       if (negated === null) throw unexpected(parser, 'a number, len, or a protocol with an offset such as tcp[13]');
       return { kind: 'negative', operand: negated, word };
     }
@@ -68,7 +69,7 @@ function operand(parser: Parser): Arithmetic | null {
 /** null if what is in the parentheses is no arithmetic, but an expression. */
 function parenthesized(parser: Parser): Arithmetic | null {
   parser.at++;
-  const inside = arithmetic(parser);
+  const inside = nested(parser, arithmetic);
   if (inside === null || parser.tokens[parser.at]!.text !== ')') return null;
   parser.at++;
   return inside;
@@ -77,7 +78,7 @@ function parenthesized(parser: Parser): Arithmetic | null {
 /** `proto [ offset ]` or `proto [ offset : size ]`. */
 function load(parser: Parser, word: Token): Arithmetic {
   parser.at += 2;
-  const offset = arithmetic(parser);
+  const offset = nested(parser, arithmetic);
   if (offset === null) throw unexpected(parser, 'an offset');
   let size: Token | null = null;
   if (parser.tokens[parser.at]!.text === ':') {

@@ -9,12 +9,27 @@ export class Parser {
   text: string;
   tokens: readonly Token[];
   at: number;
+  /** Parentheses and negations around what is read now. */
+  depth: number;
 
   constructor(text: string) {
     this.text = text;
     this.tokens = lex(text);
     this.at = 0;
+    this.depth = 0;
   }
+}
+
+/** Deeper, nobody can read it, and the stack of who reads it has an end. */
+const MAX_DEPTH = 250;
+
+/** Reads what is within a parenthesis, or behind a `not`. */
+export function nested<T>(parser: Parser, read: (parser: Parser) => T): T {
+  const word = next(parser);
+  if (++parser.depth > MAX_DEPTH) throw new FilterError(`nested deeper than ${MAX_DEPTH}`, parser.text, word.at, word.length);
+  const inside = read(parser);
+  parser.depth--;
+  return inside;
 }
 
 /** The word that comes. */

@@ -8,7 +8,7 @@ import type { Encapsulation, Expression, Identified } from './ast.ts';
 import { FilterError } from './error.ts';
 import { T_EID, T_END, T_HID, T_HID6, T_ID, T_NUM, T_PROTO, T_WORD, type Token } from './lexer.ts';
 import { arithmetic, isArithmeticOperator, relationOperator } from './parse-arithmetic.ts';
-import { accept, expect, isWord, next, Parser, unexpected } from './parse-state.ts';
+import { accept, expect, isWord, nested, next, Parser, unexpected } from './parse-state.ts';
 import {
   Q_ADDR1, Q_ADDR2, Q_ADDR3, Q_ADDR4, Q_AND, Q_DEFAULT, Q_DST, Q_GATEWAY, Q_HOST, Q_NET, Q_OR, Q_PORT, Q_PORTRANGE, Q_PROTO,
   Q_PROTOCHAIN, Q_RA, Q_SRC, Q_TA, Q_UNDEF, type Qualifiers,
@@ -57,13 +57,13 @@ function combination(parser: Parser): 'and' | 'or' | null {
 
 function term(parser: Parser): Read {
   if (accept(parser, 'not')) {
-    const read = term(parser);
+    const read = nested(parser, term);
     return { expression: { kind: 'not', operand: read.expression }, qualifiers: read.qualifiers };
   }
   const compared = relation(parser);
   if (compared !== null) return { expression: compared, qualifiers: NO_ID };
   if (accept(parser, '(')) {
-    const read = expression(parser);
+    const read = nested(parser, expression);
     expect(parser, ')', "'and', 'or' or ')'");
     return { expression: read.expression, qualifiers: NO_ID };
   }
@@ -178,9 +178,9 @@ function direction(parser: Parser): number {
 /** An id, or a list of ids in parentheses, of these qualifiers. */
 function id(parser: Parser, qualifiers: Qualifiers): Read {
   const word = next(parser);
-  if (accept(parser, 'not')) return { expression: { kind: 'not', operand: id(parser, qualifiers).expression }, qualifiers };
+  if (accept(parser, 'not')) return { expression: { kind: 'not', operand: nested(parser, (inner) => id(inner, qualifiers)).expression }, qualifiers };
   if (accept(parser, '(')) {
-    const list = ids(parser, qualifiers);
+    const list = nested(parser, (inner) => ids(inner, qualifiers));
     expect(parser, ')', "'and', 'or' or ')'");
     return { expression: list, qualifiers };
   }
@@ -216,7 +216,7 @@ function idOf(qualifiers: Qualifiers): string {
     case Q_PORTRANGE: return 'two ports such as 6000-6008';
     case Q_NET: return 'a network such as 10.0.0.0/8';
     case Q_PROTO:
-    case Q_PROTOCHAIN: return 'the number of a protocol, or its name (with a backslash before it if it is a keyword, \\tcp)';
+    case Q_PROTOCHAIN: return 'the number or name of a protocol';
     default: return "an address or a host's name";
   }
 }

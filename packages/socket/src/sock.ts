@@ -88,6 +88,8 @@ export function sockQueueRcvSkb(sk: Sock, skb: SkBuff): number {
     sk.skDrops++;
     return -ENOBUFS;
   }
+  const { skNet: net } = sk;
+  if (net.trace !== null) net.trace.hit(net, 'sk_receive_queue', skb);
   skb.dev = null;
   skbSetOwnerR(skb, sk);
   skbQueueTail(sk.skReceiveQueue, skb);

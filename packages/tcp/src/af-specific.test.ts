@@ -4,8 +4,8 @@ import { createWorld } from '@stack/kernel';
 import { installSkbuff } from '@stack/skbuff';
 import { skAlloc, sockInitData } from '@stack/socket';
 import { test } from 'vitest';
-import { AF_CHANNEL, Channel, channelSpecific } from './testing/channel.ts';
-import { channelProt, createChannelHost } from './testing/channel-family.ts';
+import { AF_CHANNEL, Channel, channelSpecific } from './tcp-channel.ts';
+import { channelProt, createChannelHost } from './tcp-channel-family.ts';
 import { tcpSk } from './tcp-sock.ts';
 
 for (const rule of afOpsContract) {

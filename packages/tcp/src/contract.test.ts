@@ -9,8 +9,8 @@ import type { TcpCongestionOps } from './tcp-cong.ts';
 import { cubictcp } from './tcp-cubic.ts';
 import { tcpSk } from './tcp-sock.ts';
 import { tcpInitSock } from './tcp.ts';
-import { AF_CHANNEL } from './testing/channel.ts';
-import { channelProt } from './testing/channel-family.ts';
+import { AF_CHANNEL } from './tcp-channel.ts';
+import { channelProt } from './tcp-channel-family.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 function makeSock(): TcpSock {

@@ -7,9 +7,9 @@ import {
 } from '@stack/socket';
 import type { Task } from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
-import { AF_CHANNEL, Channel, SockAddrChannel } from './testing/channel.ts';
-import { createChannelHost } from './testing/channel-family.ts';
-import type { ChannelHost } from './testing/channel-family.ts';
+import { AF_CHANNEL, Channel, SockAddrChannel } from './tcp-channel.ts';
+import { createChannelHost } from './tcp-channel-family.ts';
+import type { ChannelHost } from './tcp-channel-family.ts';
 
 const PORT = 7;
 

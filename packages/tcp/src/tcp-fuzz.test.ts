@@ -13,10 +13,10 @@ import {
   TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, tcbEndSeq, tcbSacked, tcbSeq, tcpSkbPcount,
 } from './tcp-skb-cb.ts';
 import { TcpSock } from './tcp-sock.ts';
-import { AF_CHANNEL, Channel, SockAddrChannel, channelSend } from './testing/channel.ts';
-import type { Segment } from './testing/channel.ts';
-import { createChannelHost } from './testing/channel-family.ts';
-import type { ChannelHost } from './testing/channel-family.ts';
+import { AF_CHANNEL, Channel, SockAddrChannel, channelSend } from './tcp-channel.ts';
+import type { Segment } from './tcp-channel.ts';
+import { createChannelHost } from './tcp-channel-family.ts';
+import type { ChannelHost } from './tcp-channel-family.ts';
 
 const PORT = 7;
 

@@ -6,7 +6,7 @@ import { tcpDiag } from './tcp-diag.ts';
 import {
   LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW, LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITRECYCLED,
 } from './tcp-mib.ts';
-import { AF_CHANNEL, SockAddrChannel } from './testing/channel.ts';
+import { AF_CHANNEL, SockAddrChannel } from './tcp-channel.ts';
 import { scriptClient, scriptServer } from './testing/script.ts';
 import type { Script, ScriptOptions } from './testing/script.ts';
 

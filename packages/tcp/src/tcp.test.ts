@@ -7,7 +7,7 @@ import {
 import { afterEach, expect, test } from 'vitest';
 import { tcpDiag } from './tcp-diag.ts';
 import { TCP_MIB_ACTIVEOPENS, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB, TCP_MIB_ESTABRESETS } from './tcp-mib.ts';
-import { AF_CHANNEL, SockAddrChannel } from './testing/channel.ts';
+import { AF_CHANNEL, SockAddrChannel } from './tcp-channel.ts';
 import { scriptClient, scriptConnecting, scriptServer } from './testing/script.ts';
 import type { Script } from './testing/script.ts';
 

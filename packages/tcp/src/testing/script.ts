@@ -13,9 +13,9 @@ import { SOCK_STREAM, exitTask, sysAccept, sysBind, sysConnect, sysListen, sysSo
 import type { Sock } from '@stack/socket';
 import { tcpSk } from '../tcp-sock.ts';
 import type { TcpSock } from '../tcp-sock.ts';
-import { AF_CHANNEL, Channel, Segment, SockAddrChannel, channelRcv } from './channel.ts';
-import { createChannelHost } from './channel-family.ts';
-import type { ChannelHost } from './channel-family.ts';
+import { AF_CHANNEL, Channel, Segment, SockAddrChannel, channelRcv } from '../tcp-channel.ts';
+import { createChannelHost } from '../tcp-channel-family.ts';
+import type { ChannelHost } from '../tcp-channel-family.ts';
 
 const LOCAL = 2;
 const PEER = 1;

@@ -10,20 +10,20 @@ import {
   sockCommonSetsockopt, sockError, sockFlag, sockGraft, sockInitData, sockNoSocketpair, sockRegister,
 } from '@stack/socket';
 import type { NetProtoFamily, Proto, ProtoOps, Sock, SockAddr, Socket, Task } from '@stack/socket';
-import { installTcp } from '../install.ts';
-import { tcpClose, tcpShutdown } from '../tcp-close.ts';
-import { tcpSetKeepalive } from '../tcp-keepalive.ts';
-import { tcpReleaseCb } from '../tcp-output-tsq.ts';
-import { tcpIoctl, tcpPoll, tcpSetRcvlowat } from '../tcp-poll.ts';
-import { tcpDoRcv } from '../tcp-rcv.ts';
-import { tcpRecvmsg } from '../tcp-recvmsg.ts';
-import { tcpSendmsg } from '../tcp-sendmsg.ts';
-import { tcpGetsockopt, tcpSetsockopt } from '../tcp-sockopt.ts';
-import { TcpSock, tcpSk } from '../tcp-sock.ts';
-import { tcpStreamMemoryFree } from '../tcp-space.ts';
-import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock } from '../tcp.ts';
-import { AF_CHANNEL, channelAttach, channelNet, channelSpecific } from './channel.ts';
-import type { Channel, SockAddrChannel } from './channel.ts';
+import { installTcp } from './install.ts';
+import { tcpClose, tcpShutdown } from './tcp-close.ts';
+import { tcpSetKeepalive } from './tcp-keepalive.ts';
+import { tcpReleaseCb } from './tcp-output-tsq.ts';
+import { tcpIoctl, tcpPoll, tcpSetRcvlowat } from './tcp-poll.ts';
+import { tcpDoRcv } from './tcp-rcv.ts';
+import { tcpRecvmsg } from './tcp-recvmsg.ts';
+import { tcpSendmsg } from './tcp-sendmsg.ts';
+import { tcpGetsockopt, tcpSetsockopt } from './tcp-sockopt.ts';
+import { TcpSock, tcpSk } from './tcp-sock.ts';
+import { tcpStreamMemoryFree } from './tcp-space.ts';
+import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock } from './tcp.ts';
+import { AF_CHANNEL, channelAttach, channelNet, channelSpecific } from './tcp-channel.ts';
+import type { Channel, SockAddrChannel } from './tcp-channel.ts';
 
 export const channelProt: Proto = {
   name: 'TCP',

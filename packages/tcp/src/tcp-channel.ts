@@ -14,26 +14,26 @@ import type { Hrtimer, Net, World } from '@stack/kernel';
 import { allocSkb, consumeSkb, skbCopyBits, skbPut } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { SockAddr, TCP_CLOSE, TCP_LISTEN, TCP_SYN_SENT } from '@stack/socket';
-import { secureTcpSeq, secureTcpTsOff } from '../secure-seq.ts';
-import { cookieInitSequence, tcpCookieCheck } from '../syncookies.ts';
-import { TCP_MSS_DEFAULT } from '../tcp-consts.ts';
-import { thAckSeq, thDest, thFlags, thHdrLen, thSeq, thSource } from '../tcp-hdr.ts';
-import { tcpConnRequest } from '../tcp-input-conn.ts';
-import { tcpInitializeRcvMss } from '../tcp-input-rcvbuf.ts';
-import { tcpSimpleRetransmit } from '../tcp-input-recovery.ts';
-import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS } from '../tcp-mib.ts';
-import { tcpCreateOpenreqChild, tcpHashChild } from '../tcp-minisocks.ts';
-import { netIncStats } from '../netns-tcp.ts';
-import { tcpConnect } from '../tcp-output-connect.ts';
-import { tcpMssClamp, tcpPathMtu, tcpSyncMss, tcpDstAdvmss } from '../tcp-output-mss.ts';
-import { tcpMakeSynack, tcpRtxSynack } from '../tcp-output-synack.ts';
-import { tcpFillCb, tcpRcvDemux } from '../tcp-rcv.ts';
-import { tcpRsk, tcpTwsk } from '../tcp-request-sock.ts';
-import type { TcpRequestSockOps } from '../tcp-request-sock.ts';
-import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN } from '../tcp-skb-cb.ts';
-import { tcpSk } from '../tcp-sock.ts';
-import type { TcpSock } from '../tcp-sock.ts';
-import { tcpSetState } from '../tcp.ts';
+import { secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
+import { cookieInitSequence, tcpCookieCheck } from './syncookies.ts';
+import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
+import { thAckSeq, thDest, thFlags, thHdrLen, thSeq, thSource } from './tcp-hdr.ts';
+import { tcpConnRequest } from './tcp-input-conn.ts';
+import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
+import { tcpSimpleRetransmit } from './tcp-input-recovery.ts';
+import { LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS } from './tcp-mib.ts';
+import { tcpCreateOpenreqChild, tcpHashChild } from './tcp-minisocks.ts';
+import { netIncStats } from './netns-tcp.ts';
+import { tcpConnect } from './tcp-output-connect.ts';
+import { tcpMssClamp, tcpPathMtu, tcpSyncMss, tcpDstAdvmss } from './tcp-output-mss.ts';
+import { tcpMakeSynack, tcpRtxSynack } from './tcp-output-synack.ts';
+import { tcpFillCb, tcpRcvDemux } from './tcp-rcv.ts';
+import { tcpRsk, tcpTwsk } from './tcp-request-sock.ts';
+import type { TcpRequestSockOps } from './tcp-request-sock.ts';
+import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN } from './tcp-skb-cb.ts';
+import { tcpSk } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
+import { tcpSetState } from './tcp.ts';
 
 /** No number of any real family. */
 export const AF_CHANNEL = 45;
@@ -117,6 +117,7 @@ export class ChannelNet {
   }
 }
 
+/** By Net, which has no field for a carrier that it does not know. */
 const nets = new WeakMap<Net, ChannelNet>();
 
 export function channelNet(net: Net): ChannelNet {

@@ -1,0 +1,129 @@
+// Capture files and filters against the real tcpdump, on captures that this project did not make (scripts/debian-captures.mjs).
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { compileFilter, FilterError, type Filter } from '@stack/pcap-filter';
+import type { CaptureRecord } from '@stack/pcap';
+import { hasCommand } from '../scripts/needs.mjs';
+import { missingCaptures, readSample, sampleCaptures, sampleFiles } from './support/captures.ts';
+import { NAMED_FILTERS, randomEthernetFilter, randomFilter } from './support/filter-words.ts';
+import { runBpf, tcpdumpPrograms, type Compiled } from './support/tcpdump-filter.ts';
+import { microsecondsOf, tcpdumpPackets } from './support/tcpdump-read.ts';
+
+/** Every link type that filters know: Ethernet, NULL, PPP, PPP in HDLC, raw IP, C-HDLC, LOOP, cooked, IPv4, IPv6, cooked v2. */
+const LINK_TYPES: readonly number[] = [1, 0, 9, 50, 101, 104, 108, 113, 228, 229, 276];
+const SEED = 20260728;
+/** Microseconds after which what tcpdump writes begins anew. */
+const WRAP = 1_000_000n << 32n;
+
+const missing = hasCommand('tcpdump') ? missingCaptures : 'tcpdump is not installed (apt-get install tcpdump)';
+if (missing !== '') process.stderr.write(`SKIPPED: filters and captures against tcpdump: ${missing}\n`);
+
+/** One packet, by where it is from. */
+interface Packet {
+  readonly name: string;
+  readonly file: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly wirelen: number;
+}
+
+function packetsByLinkType(): Map<number, Packet[]> {
+  const byType = new Map<number, Packet[]>(LINK_TYPES.map((linkType) => [linkType, []]));
+  for (const { name, records } of sampleCaptures()) {
+    for (const record of records) byType.get(record.linkType)?.push({ name: `${name}#${record.number}`, file: record.data, bytes: bytesOf(record), wirelen: record.wirelen });
+  }
+  return byType;
+}
+
+function bytesOf(record: CaptureRecord): Uint8Array {
+  return record.data.subarray(record.offset, record.offset + record.caplen);
+}
+
+function compileOrNull(text: string, linkType: number): Filter | null {
+  try {
+    return compileFilter(text, { linkType });
+  } catch (error) {
+    if (error instanceof FilterError) return null;
+    throw error;
+  }
+}
+
+describe.skipIf(missing !== '')('tcpdump', () => {
+  const packets = missing === '' ? packetsByLinkType() : new Map<number, Packet[]>();
+
+  const sampledTypes = LINK_TYPES.filter((linkType) => (packets.get(linkType)?.length ?? 0) > 0);
+
+  const named = new Map(sampledTypes.map((linkType) => [linkType, tcpdumpPrograms(NAMED_FILTERS, linkType, true)]));
+
+  /** The packets that one of the two selects and the other does not; null if both refuse the filter. */
+  function disagreement(text: string, linkType: number, theirs: Compiled): string[] | null {
+    // A divisor or a shift that begins with a constant, as `ip[0]` does with 0, libpcap takes for that constant: refused for no reason.
+    if (theirs.program === null && /zero|31 bits/.test(theirs.error)) return null;
+    const ours = compileOrNull(text, linkType);
+    if (theirs.program === null || ours === null) {
+      return (theirs.program === null) === (ours === null) ? null : [ours === null ? 'only we refuse it' : `only tcpdump refuses it: ${theirs.error}`];
+    }
+    const { program } = theirs;
+    const judged = packets.get(linkType) ?? [];
+    // A packet does not begin where its buffer does: each is judged at its place in the file.
+    return judged.filter(({ file, bytes, wirelen }) => (
+      ours.match(file, bytes.byteOffset - file.byteOffset, bytes.length, wirelen) !== runBpf(program, bytes, wirelen))).map(({ name }) => name);
+  }
+
+  test('reads the same packets of every file: times, lengths, bytes, and what it says of a cut or damaged one', () => {
+    let compared = 0;
+    for (const file of sampleFiles()) {
+      const ours = readSample(file);
+      const theirs = tcpdumpPackets(file, '');
+      // libpcap gives up on files of several link types or snapshot lengths, which are read here: then its packets are the first of ours.
+      const severalInterfaces = /^an interface has a/.test(theirs.error);
+      if (!severalInterfaces) expect([file, ours.error !== '', ours.records.length]).toEqual([file, theirs.error !== '', theirs.packets.length]);
+      for (const [i, packet] of theirs.packets.entries()) {
+        const record = ours.records[i]!;
+        const same = (record.time / 1000n - microsecondsOf(packet)) % WRAP === 0n && record.wirelen === packet.wirelen && packet.data.equals(bytesOf(record));
+        if (!same) expect.fail(`${file} packet ${i + 1}: ${record.time} ${record.caplen}/${record.wirelen}, tcpdump ${microsecondsOf(packet)} ${packet.data.length}/${packet.wirelen}`);
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(5000);
+  });
+
+  test.each(NAMED_FILTERS.map((text, i) => [text, i] as const))('selects the same packets of every capture: %s', (text, i) => {
+    for (const linkType of sampledTypes) expect([linkType, disagreement(text, linkType, named.get(linkType)![i]!) ?? []]).toEqual([linkType, []]);
+  });
+
+  test('the named filters, all together, select packets and leave packets of most kinds', () => {
+    const ethernet = packets.get(1) ?? [];
+    const selecting = NAMED_FILTERS.filter((text) => {
+      const { match } = compileFilter(text);
+      const selected = ethernet.filter(({ bytes, wirelen }) => match(bytes, 0, bytes.length, wirelen)).length;
+      return selected > 0 && selected < ethernet.length;
+    });
+    expect(selecting.length).toBeGreaterThan(70);
+  });
+
+  test('selects the same packets by random filters on Ethernet', () => {
+    fc.assert(fc.property(randomEthernetFilter, (text) => {
+      expect([text, disagreement(text, 1, tcpdumpPrograms([text], 1, false)[0]!) ?? []]).toEqual([text, []]);
+    }), { seed: SEED, numRuns: 200 });
+  });
+
+  test('selects the same packets by random filters on every other link type', () => {
+    fc.assert(fc.property(randomFilter, fc.constantFrom(...LINK_TYPES.slice(1)), (text, linkType) => {
+      expect([text, disagreement(text, linkType, tcpdumpPrograms([text], linkType, false)[0]!) ?? []]).toEqual([text, []]);
+    }), { seed: SEED, numRuns: 100 });
+  });
+
+  test('itself, not only its program: the same packets of a file, one by one', () => {
+    const files = sampleFiles().filter((file) => /(02-sunrise|dhcp|icmpv6|dns|mpls|vlan|pppoe|ospf|bgp|isis|nfs|rsvp)[^/]*\.pcap$/.test(file)).slice(0, 40);
+    expect(files.length).toBeGreaterThan(20);
+    for (const [i, file] of files.entries()) {
+      const { records } = readSample(file);
+      const text = NAMED_FILTERS[(i * 7) % NAMED_FILTERS.length]!;
+      const filter = compileOrNull(text, records[0]?.linkType ?? 1);
+      if (filter === null) continue;
+      const ours = records.filter((record) => filter.match(record.data, record.offset, record.caplen, record.wirelen));
+      const theirs = tcpdumpPackets(file, text).packets;
+      expect([file, text, ours.map((record) => record.time / 1000n)]).toEqual([file, text, theirs.map(microsecondsOf)]);
+    }
+  });
+});
