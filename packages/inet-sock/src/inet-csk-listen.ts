@@ -88,7 +88,8 @@ export function inetCskAccept(sock: Sock, arg: ProtoAcceptArg): InetConnectionSo
   }
   const child = req.sk as InetConnectionSock;
   req.sk = null;
-  reqskFree(req);
+  // A child of Fast Open frees it when its handshake is complete.
+  if (!req.tfoListener) reqskFree(req);
   return child;
 }
 

@@ -60,6 +60,8 @@ export class RequestSock implements SockCommon {
   numRetrans: number;
   numTimeout: number;
   syncookie: boolean;
+  /** Its child was made by the SYN (Fast Open), and its handshake is not complete: the child needs it. */
+  tfoListener: boolean;
   rskRcvWnd: number;
   rskWindowClamp: number;
   tsRecent: number;
@@ -102,6 +104,7 @@ export class RequestSock implements SockCommon {
     this.numRetrans = 0;
     this.numTimeout = 0;
     this.syncookie = false;
+    this.tfoListener = false;
     this.rskRcvWnd = 0;
     this.rskWindowClamp = 0;
     this.tsRecent = 0;
@@ -128,6 +131,8 @@ export class RequestSockQueue {
   /** Requests in ehash, and those of them whose SYN-ACK was not yet sent again. */
   qlen: number;
   young: number;
+  /** Children of Fast Open whose handshake is not complete. */
+  fastopenQlen: number;
   rskqAcceptHead: RequestSock | null;
   rskqAcceptTail: RequestSock | null;
 
@@ -136,6 +141,7 @@ export class RequestSockQueue {
     this.synfloodWarned = 0;
     this.qlen = 0;
     this.young = 0;
+    this.fastopenQlen = 0;
     this.rskqAcceptHead = null;
     this.rskqAcceptTail = null;
   }

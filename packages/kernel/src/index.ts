@@ -80,7 +80,7 @@ export {
   Random, randomBelow, randomChance, randomFill, randomRange, randomU32, randomUnit,
 } from './random.ts';
 export {
-  hsiphash1u32, hsiphash2u32, hsiphash3u32, hsiphash4u32, siphash1u32, siphash2u32, siphash3u32, siphash4u32,
+  hsiphash1u32, hsiphash2u32, siphash2u32High, hsiphash3u32, hsiphash4u32, siphash1u32, siphash2u32, siphash3u32, siphash4u32,
   SiphashKey, siphashKeyFrom,
 } from './siphash.ts';
 

@@ -32,7 +32,7 @@ function carry(a: number, b: number, sum: number): number {
 }
 
 /** SipHash-2-4 over `count` (0 to 4) 32-bit words; words past count are not looked at. */
-function sipHash24(key: SiphashKey, count: number, w0: number, w1: number, w2: number, w3: number): number {
+function sipHash24(key: SiphashKey, count: number, w0: number, w1: number, w2: number, w3: number, high = false): number {
   // v0..v3 as low/high pairs.
   let a0 = 0x70736575 ^ key.k0, a1 = 0x736f6d65 ^ key.k1;
   let b0 = 0x6e646f6d ^ key.k2, b1 = 0x646f7261 ^ key.k3;
@@ -74,7 +74,7 @@ function sipHash24(key: SiphashKey, count: number, w0: number, w1: number, w2: n
     a0 ^= m0;
     a1 ^= m1;
   }
-  return a0 ^ b0 ^ c0 ^ d0;
+  return high ? a1 ^ b1 ^ c1 ^ d1 : a0 ^ b0 ^ c0 ^ d0;
 }
 
 /** SipHash-2-4 of one word. */
@@ -85,6 +85,11 @@ export function siphash1u32(w0: number, key: SiphashKey): number {
 /** SipHash-2-4 of two words. */
 export function siphash2u32(w0: number, w1: number, key: SiphashKey): number {
   return sipHash24(key, 2, w0, w1, 0, 0);
+}
+
+/** The high half of siphash2u32's 64 bits. */
+export function siphash2u32High(w0: number, w1: number, key: SiphashKey): number {
+  return sipHash24(key, 2, w0, w1, 0, 0, true);
 }
 
 /** SipHash-2-4 of three words. */

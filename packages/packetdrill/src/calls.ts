@@ -175,7 +175,7 @@ const epollWait: Call = (c, args) => {
   const events: EpollEvent[] = Array.from({ length: Math.max(int(args, 2), 1) }, () => new EpollEvent());
   const specs = args[1]?.kind === 'array' ? args[1].items : args[1] === undefined ? [] : [args[1]];
   return {
-    result: sysEpollWait(c.task, fd(c, args), events, int(args, 2), int(args, 3)),
+    result: sysEpollWait(c.task, fd(c, args), events, int(args, 3)),
     check: (count) => specs.slice(0, count).forEach((spec, i) => {
       same('events', field(spec, 'events'), events[i]?.events);
       same('fd', field(spec, 'fd'), events[i]?.data);

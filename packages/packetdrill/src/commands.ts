@@ -5,7 +5,9 @@
 import { ipRouteAdd, ipRouteDel, type IpRouteSpec } from '@stack/ip';
 import type { Host } from '@stack/host';
 import { sysctlRead, type CtlValue } from '@stack/kernel';
-import { NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures } from '@stack/netdev';
+import {
+  devGraftQdisc, NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures, pfifoOps, qdiscCreate, TCQ_F_CAN_BYPASS,
+} from '@stack/netdev';
 import { tcpMetricsFlush } from '@stack/tcp';
 import type { ScriptNic } from './nic.ts';
 
@@ -70,9 +72,15 @@ function ipCommand(machine: Machine, words: readonly string[]): void {
   if (error < 0) throw new CommandError(`ip ${words.join(' ')}: error ${-error}`);
 }
 
+/** `tc qdisc replace dev tun0 root pfifo limit N`; fq's pacing is TCP's own here, so that it is as good as pfifo. */
 function tc(machine: Machine, words: readonly string[]): void {
+  const { dev } = machine.nic;
   const limit = words.indexOf('limit');
-  machine.nic.dropping = limit >= 0 && words[limit + 1] === '0';
+  const qdisc = qdiscCreate(pfifoOps, dev);
+  if (qdisc === null) throw new CommandError(`tc ${words.join(' ')}: no qdisc`);
+  if (limit >= 0) qdisc.limit = Number(words[limit + 1]);
+  if (qdisc.limit === 0) qdisc.flags &= ~TCQ_F_CAN_BYPASS;
+  devGraftQdisc(dev, qdisc);
 }
 
 const STATES: Readonly<Record<string, number>> = {

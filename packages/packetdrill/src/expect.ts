@@ -62,7 +62,9 @@ export class Connection implements Ends {
   /** The segment with its numbers counted as the script counts. */
   relative(segment: Segment): TcpSpec {
     const rel = (value: number, isn: number): number => (value - isn) >>> 0;
-    const ack = (segment.flags & FLAG_ACK) === 0 ? null : rel(segment.ack, this.remoteIsn);
+    // In a SYN both numbers are as they are on the wire; the host's initial one is 0.
+    const acked = rel(segment.ack, (segment.flags & FLAG_SYN) === 0 ? this.remoteIsn : 0);
+    const ack = (segment.flags & FLAG_ACK) === 0 ? null : acked;
     const options = segment.options.map((o) => (o.kind === TCPOPT_SACK ? option(o.kind, ...o.values.map((v) => rel(v, this.remoteIsn))) : o));
     return {
       kind: 'tcp', ecn: ECN_NAMES[segment.tos & 3] ?? 'noecn', flags: segment.flags, seq: rel(segment.seq, this.localIsn), length: segment.length,

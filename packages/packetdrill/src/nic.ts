@@ -21,14 +21,11 @@ export class ScriptNic {
   readonly sent: Sent[];
   /** Called once when the next packet is sent. */
   waiting: (() => void) | null;
-  /** `tc qdisc … limit 0`: everything is dropped. */
-  dropping: boolean;
 
   constructor(net: Net, name: string) {
     this.dev = allocNetdev(net, name, scriptNicOps, setup, this);
     this.sent = [];
     this.waiting = null;
-    this.dropping = false;
   }
 }
 
@@ -54,16 +51,14 @@ function stop(dev: NetDevice): number {
 
 function startXmit(skb: SkBuff, dev: NetDevice): number {
   const nic = dev.priv as ScriptNic;
-  if (!nic.dropping) {
-    const bytes = new Uint8Array(skb.len);
-    skbCopyBits(skb, 0, bytes, 0, skb.len);
-    nic.sent.push({ time: dev.net.world.now, bytes });
-    const { waiting } = nic;
-    nic.waiting = null;
-    if (waiting !== null) {
-      worldCrossing(dev.net.world);
-      waiting();
-    }
+  const bytes = new Uint8Array(skb.len);
+  skbCopyBits(skb, 0, bytes, 0, skb.len);
+  nic.sent.push({ time: dev.net.world.now, bytes });
+  const { waiting } = nic;
+  nic.waiting = null;
+  if (waiting !== null) {
+    worldCrossing(dev.net.world);
+    waiting();
   }
   consumeSkb(skb);
   return NETDEV_TX_OK;

@@ -77,7 +77,7 @@ export function parseScript(text: string, file = 'script', defines: Defines = ne
     const start = s.pos;
     const when = parseWhen(s);
     const action = parseAction(s, defines);
-    events.push({ when, action, line: lineOf(s, start), text: text.slice(start, s.pos) });
+    events.push({ when, action, line: lineOf(s, start), text: text.slice(start, s.pos).replace(/(\s|\/\/[^\n]*(\n|$))*$/, '') });
   }
   return { options, init, cleanup, events };
 }

@@ -11,7 +11,7 @@ export class PythonError extends Error {
 type Value = number | string | readonly Value[];
 type Names = Map<string, number>;
 
-const TOKEN = /\s*(?:(0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)|([A-Za-z_]\w*)|('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(\*\*|\/\/|<<|>>|<=|>=|==|!=|[-+*/%&|^~<>()=,]))/y;
+const TOKEN = /\s*(?:(0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)|([A-Za-z_]\w*)|('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(\/\/|<<|>>|<=|>=|==|!=|[-+*/%&|^~<>()=,]))/y;
 
 interface Token {
   readonly kind: 'number' | 'name' | 'string' | 'op' | 'end';
@@ -40,7 +40,7 @@ const LEVELS: readonly Readonly<Record<string, (a: number, b: number) => number>
   { '|': (a, b) => Number(BigInt(a) | BigInt(b)) },
   { '^': (a, b) => Number(BigInt(a) ^ BigInt(b)) },
   { '&': (a, b) => Number(BigInt(a) & BigInt(b)) },
-  { '<<': (a, b) => a * 2 ** b, '>>': (a, b) => Math.floor(a / 2 ** b) },
+  { '<<': (a, b) => Number(BigInt(a) << BigInt(b)), '>>': (a, b) => Number(BigInt(a) >> BigInt(b)) },
   { '+': (a, b) => a + b, '-': (a, b) => a - b },
   { '*': (a, b) => a * b, '/': (a, b) => a / b, '//': (a, b) => Math.floor(a / b), '%': (a, b) => a - b * Math.floor(a / b) },
 ];
@@ -111,14 +111,9 @@ function primary(p: Parser): Value {
   return value;
 }
 
-function power(p: Parser): Value {
-  const base = primary(p);
-  return take(p, '**') ? numeric(base) ** numeric(power(p)) : base;
-}
-
 function binary(p: Parser, level: number): Value {
   const operators = LEVELS[level];
-  if (operators === undefined) return power(p);
+  if (operators === undefined) return primary(p);
   let left = binary(p, level + 1);
   for (let fn = operators[peek(p).text]; fn !== undefined && peek(p).kind === 'op'; fn = operators[peek(p).text]) {
     const { text } = peek(p);

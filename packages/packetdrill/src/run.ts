@@ -74,8 +74,8 @@ class Run {
   start: number;
   conn: Connection;
   nextPort: number;
-  /** Local ports of connections that are no longer under test. */
-  readonly oldPorts: Set<number>;
+  /** Connections that are no longer under test, by their ports. */
+  readonly oldFlows: Set<number>;
   blocked: Blocked | null;
 
   constructor(script: Script, options: RunOptions) {
@@ -93,12 +93,16 @@ class Run {
     this.start = 0;
     this.conn = new Connection(inAton(localIp), inAton(remoteIp), LOCAL_PORT, LOCAL_PORT);
     this.nextPort = FIRST_REMOTE_PORT;
-    this.oldPorts = new Set();
+    this.oldFlows = new Set();
     this.blocked = null;
     this.calls = {
       task: this.host.task, localIp: inAton(localIp), remoteIp: inAton(remoteIp), localPort: LOCAL_PORT, remotePort: LOCAL_PORT, fds: new Map(), start: 0,
     };
   }
+}
+
+function flowOf(localPort: number, remotePort: number): number {
+  return localPort * 65536 + remotePort;
 }
 
 /** µs since the script began. */
@@ -123,7 +127,7 @@ async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment;
     for (let sent = run.nic.sent.shift(); sent !== undefined; sent = run.nic.sent.shift()) {
       const segment = readSegment(sent.bytes);
       const time = (sent.time - run.start) / 1000;
-      if (segment !== null && !run.oldPorts.has(segment.sport) && run.conn.owns(segment)) return { segment, time };
+      if (segment !== null && !run.oldFlows.has(flowOf(segment.sport, segment.dport)) && run.conn.owns(segment)) return { segment, time };
     }
     if (now(run) >= limit || !(await sentOr(run, limit))) return null;
   }
@@ -209,7 +213,7 @@ function inboundBytes(run: Run, spec: PacketSpec): Uint8Array {
 /** What a call changes in what is under test. */
 function noteCall(run: Run, name: string): void {
   if (name === 'socket') {
-    if (run.conn.started) run.oldPorts.add(run.conn.localPort);
+    if (run.conn.started) run.oldFlows.add(flowOf(run.conn.localPort, run.conn.remotePort));
     run.conn = new Connection(run.calls.localIp, run.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
   }
   if (name === 'listen') run.conn.listening = true;

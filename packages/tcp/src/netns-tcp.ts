@@ -44,6 +44,8 @@ export class NetnsTcp {
   outOptions: TcpOutOptions;
   /** The Fast Open option of the SYN that was read last. */
   fastopenCookie: TcpFastopenCookie;
+  /** Keys of Fast Open cookies; null until one is needed or set. */
+  fastopenKeys: SiphashKey[] | null;
   initialWindow: TcpInitialWindow;
   urgByte: Uint8Array;
   /** Socks that a finished transmission lets go on; made on use. */
@@ -150,6 +152,7 @@ export class NetnsTcp {
     this.tmpOpt = new TcpOptionsReceived();
     this.outOptions = new TcpOutOptions();
     this.fastopenCookie = new TcpFastopenCookie();
+    this.fastopenKeys = null;
     this.initialWindow = new TcpInitialWindow();
     this.urgByte = new Uint8Array(1);
     this.tsqTasklet = null;

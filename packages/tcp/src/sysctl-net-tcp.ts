@@ -4,6 +4,7 @@
 import { EINVAL, ENOENT, ctlRow } from '@stack/kernel';
 import type { CtlTable, CtlValue, Net } from '@stack/kernel';
 import { tcpGetAvailableCongestionControl, tcpSetDefaultCongestionControl } from './tcp-cong.ts';
+import { tcpFastopenFormatKeys, tcpFastopenParseKeys } from './tcp-fastopen.ts';
 import type { NetnsTcp } from './netns-tcp.ts';
 
 const INT_MAX = 0x7fffffff;
@@ -84,14 +85,27 @@ const jiffiesRows: readonly Row[] = [
   ['tcp_keepalive_intvl', 'sysctlTcpKeepaliveIntvl', 0, 2_000_000],
 ];
 
+function writeFastopenKey(net: Net, value: CtlValue): number {
+  const keys = typeof value === 'string' ? tcpFastopenParseKeys(value) : null;
+  if (keys === null) return -EINVAL;
+  net.tcp.fastopenKeys = keys;
+  return 0;
+}
+
 function writeCongestionControl(net: Net, value: CtlValue): number {
   if (typeof value !== 'string') return -EINVAL;
   return tcpSetDefaultCongestionControl(net, value) < 0 ? -ENOENT : 0;
 }
 
 /** Names of congestion controls, made when they are read. */
-function tcpCongestionNames(tcp: NetnsTcp): { current: string; readonly available: string } {
+function tcpCongestionNames(tcp: NetnsTcp): { current: string; readonly available: string; fastopenKey: string } {
   return {
+    get fastopenKey(): string {
+      return tcpFastopenFormatKeys(tcp.net);
+    },
+    set fastopenKey(_keys: string) {
+      // writeFastopenKey has already done it.
+    },
     get current(): string {
       return tcp.congestionDefault.name;
     },
@@ -116,6 +130,7 @@ export function tcpSysctlRows(tcp: NetnsTcp): CtlTable[] {
     ctlRow('net.ipv4.tcp_wmem', tcp.mem, 'sysctlWmem', 'intvec', { min: 1 }),
     ctlRow('net.ipv4.tcp_max_tw_buckets', tcp.hashinfo, 'sysctlMaxTwBuckets', 'int', { min: 0 }),
     ctlRow('net.ipv4.tcp_congestion_control', names, 'current', 'string', { write: writeCongestionControl }),
+    ctlRow('net.ipv4.tcp_fastopen_key', names, 'fastopenKey', 'string', { write: writeFastopenKey }),
     ctlRow('net.ipv4.tcp_available_congestion_control', names, 'available', 'string', { readOnly: true }),
   );
   return rows;

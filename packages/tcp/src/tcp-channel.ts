@@ -361,6 +361,7 @@ export const channelSpecific: InetConnectionSockAfOps = {
 };
 
 const channelTcpReqOps: TcpRequestSockOps = {
+  fastopenCookie: null,
   mssClamp: TCP_MSS_DEFAULT,
   hasRoutes: false,
   routeReq: (_sk, skb, req) => {

@@ -57,7 +57,7 @@ function tcpFastopenCookieCheck(sk: TcpSock, foc: TcpFastopenCookie): boolean {
 
 /** TCP_FASTOPEN_CONNECT: true if the SYN waits for the first write, to carry it. Else the SYN asks for a cookie. */
 export function tcpFastopenDeferConnect(sk: TcpSock): boolean {
-  if (!sk.opts.fastopenConnect || sk.rare?.fastopenReq != null) return false;
+  if (!sk.opts.fastopenConnect || (sk.rare !== null && sk.rare.fastopenReq !== null)) return false;
   const rare = tcpRare(sk);
   const req = newFastopenReq();
   if (tcpFastopenCookieCheck(sk, req.cookie)) {
@@ -161,7 +161,7 @@ export function tcpSendmsgFastopen(sk: TcpSock, msg: MsgHdr): number {
   const deferred = tcpConnectDeferred(sk);
   if ((sk.skNet.tcp.sysctlTcpFastopen & TFO_CLIENT_ENABLE) === 0 && !deferred) return -EOPNOTSUPP;
   if (msg.msgName !== null && msg.msgName.saFamily === AF_UNSPEC) return -EOPNOTSUPP;
-  if (sk.rare?.fastopenReq != null) return -EALREADY;
+  if (sk.rare !== null && sk.rare.fastopenReq !== null) return -EALREADY;
   if (sk.skState !== TCP_CLOSE && !deferred) return 0;
   const req = newFastopenReq();
   req.msg = msg;

@@ -6,22 +6,24 @@
  * Read first: RFC 9293 §3.10.7.2; RFC 4987; RFC 6528.
  */
 import {
-  inetCskReqskQueueHashAdd, inetCskReqskQueueIsFull, inetCskReqskQueueLen, reqskFree, skAcceptqIsFull,
+  inetCskReqskQueueAdd, inetCskReqskQueueHashAdd, inetCskReqskQueueIsFull, inetCskReqskQueueLen, reqskFree, skAcceptqIsFull,
 } from '@stack/inet-sock';
 import type { RequestSockOps } from '@stack/inet-sock';
 import { randomU32 } from '@stack/kernel';
 import { dstRelease } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
+import { sockPut } from '@stack/socket';
 import { TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpEcnCreateRequest } from './tcp-ecn.ts';
 import { thDest, thHdrLen, thSource } from './tcp-hdr.ts';
+import { tcpTryFastopen } from './tcp-fastopen.ts';
 import { tcpParseOptions } from './tcp-input-opt.ts';
 import {
   LINUX_MIB_LISTENDROPS, LINUX_MIB_LISTENOVERFLOWS, LINUX_MIB_TCPREQQFULLDOCOOKIES, LINUX_MIB_TCPREQQFULLDROP,
 } from './tcp-mib.ts';
 import { tcpOpenreqInitRwin } from './tcp-minisocks.ts';
 import { netIncStats } from './netns-tcp.ts';
-import { TCP_SYNACK_COOKIE, TCP_SYNACK_NORMAL, TcpRequestSock } from './tcp-request-sock.ts';
+import { TCP_SYNACK_COOKIE, TCP_SYNACK_FASTOPEN, TCP_SYNACK_NORMAL, TcpRequestSock } from './tcp-request-sock.ts';
 import type { TcpRequestSockOps } from './tcp-request-sock.ts';
 import { tcbIpDsfield, tcbSeq, tcbTcpTwIsn } from './tcp-skb-cb.ts';
 import type { TcpOptionsReceived, TcpSock } from './tcp-sock.ts';
@@ -142,16 +144,27 @@ export function tcpConnRequest(rskOps: RequestSockOps, afOps: TcpRequestSockOps,
 /** Sends the SYN-ACK; unless it is a cookie, the request waits in the table for its ACK. */
 function tcpConnAnswer(sk: TcpSock, req: TcpRequestSock, dst: DstEntry | null, skb: SkBuff): void {
   const afOps = req.afSpecific;
+  const foc = sk.skNet.tcp.fastopenCookie;
   if (req.syncookie) {
     afOps.sendSynack(sk, dst, req, TCP_SYNACK_COOKIE, skb);
     reqskFree(req);
     return;
   }
   tcpReqskRecordSyn(sk, req, skb);
+  const child = tcpTryFastopen(sk, skb, req, foc, dst);
+  req.fastopenCookie = foc.val === null ? null : foc;
+  if (child !== null) {
+    afOps.sendSynack(child, dst, req, TCP_SYNACK_FASTOPEN, skb);
+    req.fastopenCookie = null;
+    if (inetCskReqskQueueAdd(sk, req, child) !== null) sk.skDataReady(sk);
+    sockPut(child);
+    return;
+  }
   if (!inetCskReqskQueueHashAdd(sk, req, TCP_TIMEOUT_INIT)) {
     // The four-tuple is in use already.
     reqskFree(req);
     return;
   }
   afOps.sendSynack(sk, dst, req, TCP_SYNACK_NORMAL, skb);
+  req.fastopenCookie = null;
 }

@@ -7,6 +7,7 @@
  */
 import { msecsToJiffies, usecsToJiffies } from '@stack/kernel';
 import { ICSK_TIME_RETRANS } from '@stack/inet-sock';
+import { TCP_SYN_SENT } from '@stack/socket';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
 import { CA_EVENT_LOSS, tcpCaEvent, tcpSetCaState } from './tcp-cong.ts';
 import {

@@ -11,7 +11,7 @@ import {
 } from '@stack/inet-sock';
 import {
   SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_TCP_ABORT_ON_DATA, SKB_DROP_REASON_TCP_CLOSE,
-  SKB_DROP_REASON_TCP_FLAGS, SKB_DROP_REASON_TCP_OLD_ACK, SKB_DROP_REASON_TCP_RESET,
+  SKB_DROP_REASON_TCP_FASTOPEN,  SKB_DROP_REASON_TCP_FLAGS, SKB_DROP_REASON_TCP_OLD_ACK, SKB_DROP_REASON_TCP_RESET,
 } from '@stack/kernel';
 import { consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -22,7 +22,9 @@ import {
 import { tcpShutdown } from './tcp-close.ts';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import { FLAG_NO_CHALLENGE_ACK, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT, TCP_TIMEWAIT_LEN } from './tcp-consts.ts';
+import { tcpFastopenRsk, tcpRcvSynrecvStateFastopen } from './tcp-fastopen.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, thWindow } from './tcp-hdr.ts';
+import { tcpFastopenCheckReq } from './tcp-minisocks.ts';
 import { tcpAck } from './tcp-input-ack.ts';
 import { tcpSendChallengeAck } from './tcp-input-challenge.ts';
 import { tcpDataQueue, tcpDrop } from './tcp-input-data.ts';
@@ -68,13 +70,18 @@ function tcpRcvListen(sk: TcpSock, skb: SkBuff): number {
 function tcpRcvSynRecvAck(sk: TcpSock, skb: SkBuff): void {
   // tcp_ack did not see the SYN-ACK of a listener's child.
   sk.delivered = (sk.delivered + 1) | 0;
-  if (sk.srttUs === 0) tcpSynackRttMeas(sk, null);
-  tcpTryUndoSpuriousSyn(sk);
-  sk.retransStamp = 0;
+  const req = tcpFastopenRsk(sk);
+  if (sk.srttUs === 0) tcpSynackRttMeas(sk, req);
   // Before the buffers are measured out: they count in segments of payload.
   if (sk.rxOpt.tstampOk) sk.advmss -= TCPOLEN_TSTAMP_ALIGNED;
-  tcpInitTransfer(sk);
-  sk.copiedSeq = sk.rcvNxt;
+  if (req !== null) {
+    tcpRcvSynrecvStateFastopen(sk, req);
+  } else {
+    tcpTryUndoSpuriousSyn(sk);
+    sk.retransStamp = 0;
+    tcpInitTransfer(sk);
+    sk.copiedSeq = sk.rcvNxt;
+  }
   tcpSetState(sk, TCP_ESTABLISHED);
   sk.skStateChange(sk);
   sk.sndUna = tcbAckSeq(skb);
@@ -125,8 +132,11 @@ function tcpRcvStateAck(sk: TcpSock, skb: SkBuff): number {
     case TCP_SYN_RECV:
       tcpRcvSynRecvAck(sk, skb);
       return STATE_ACK_GO_ON;
-    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT1: {
+      const req = tcpFastopenRsk(sk);
+      if (req !== null) tcpRcvSynrecvStateFastopen(sk, req);
       return allAcked ? tcpRcvFinWait1Ack(sk, skb) : STATE_ACK_GO_ON;
+    }
     case TCP_CLOSING:
       if (!allAcked) return STATE_ACK_GO_ON;
       tcpTimeWait(sk, TCP_TIME_WAIT, 0);
@@ -190,6 +200,11 @@ export function tcpRcvStateProcess(sk: TcpSock, skb: SkBuff): number {
   tcpMstampRefresh(sk);
   if (sk.skState === TCP_SYN_SENT) return tcpRcvSynsentStateProcess(sk, skb);
 
+  const req = tcpFastopenRsk(sk);
+  if (req !== null && !tcpFastopenCheckReq(sk, skb, req)) {
+    tcpDrop(sk, skb, SKB_DROP_REASON_TCP_FASTOPEN);
+    return 0;
+  }
   if ((tcbTcpFlags(skb) & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN)) === 0) {
     tcpDrop(sk, skb, SKB_DROP_REASON_TCP_FLAGS);
     return 0;

@@ -10,8 +10,8 @@ import {
   INET_ECN_MASK, RTCF_BROADCAST, RTCF_MULTICAST, ipBuildAndSendPkt, ipHdrDaddr, ipHdrSaddr, ipHdrTtl, skSetupCaps,
 } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
-import { EHOSTUNREACH, randomU32 } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
+import { EHOSTUNREACH, randomU32, siphash2u32, siphash2u32High } from '@stack/kernel';
+import type { Net, SiphashKey } from '@stack/kernel';
 import { SKB_GSO_TCPV4, dstMtu, dstRelease } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { AF_INET } from '@stack/socket';
@@ -73,6 +73,19 @@ function tcpV4InitTsOff(net: Net, skb: SkBuff): number {
   return secureTcpTsOff(net, ipHdrDaddr(skb), ipHdrSaddr(skb));
 }
 
+/** RFC 7413 §4.1.2: a cookie is a keyed hash of the addresses. */
+function tcpV4FastopenCookie(skb: SkBuff, key: SiphashKey): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8));
+  // The hash reads octets in the order of the packet, and so is the cookie's.
+  view.setInt32(0, ipHdrSaddr(skb));
+  view.setInt32(4, ipHdrDaddr(skb));
+  const low = siphash2u32(view.getInt32(0, true), view.getInt32(4, true), key);
+  const high = siphash2u32High(view.getInt32(0, true), view.getInt32(4, true), key);
+  view.setInt32(0, low, true);
+  view.setInt32(4, high, true);
+  return new Uint8Array(view.buffer);
+}
+
 function cookieV4InitSequence(skb: SkBuff, req: TcpRequestSock): number {
   return cookieInitSequence(skb, ipHdrSaddr(skb), ipHdrDaddr(skb), req);
 }
@@ -106,6 +119,7 @@ export const tcpRequestSockIpv4Ops: TcpRequestSockOps = {
   initSeq: tcpV4InitSeq,
   initTsOff: tcpV4InitTsOff,
   cookieInitSeq: cookieV4InitSequence,
+  fastopenCookie: tcpV4FastopenCookie,
   sendSynack: tcpV4SendSynack,
 };
 

@@ -22,6 +22,7 @@ import {
 } from '@stack/socket';
 import { tcpMstampRefresh, tcpStampUsDelta } from './tcp-clock.ts';
 import { TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpRtoMax, tcpSetRto } from './tcp-input-rtt.ts';
 import { tcpSimpleRetransmit } from './tcp-input-recovery.ts';
 import { inetSkRebuildHeader } from './tcp-ipv4-route.ts';
@@ -91,7 +92,7 @@ function tcpV4ErrSock(sk: TcpSock, skb: SkBuff, type: number, code: number, seq:
   const fragNeeded = type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED;
   if (owned && !fragNeeded) netIncStats(sk.skNet, LINUX_MIB_LOCKDROPPEDICMPS);
   if (sk.skState === TCP_CLOSE) return;
-  if (sk.skState !== TCP_LISTEN && !between(seq, sk.sndUna, sk.sndNxt)) {
+  if (sk.skState !== TCP_LISTEN && !between(seq, tcpErrSndUna(sk), sk.sndNxt)) {
     netIncStats(sk.skNet, LINUX_MIB_OUTOFWINDOWICMPS);
     return;
   }
@@ -127,9 +128,17 @@ function tcpV4Redirect(sk: TcpSock, skb: SkBuff): void {
   if (dst !== null) dst.ops.redirect(dst, sk, skb);
 }
 
+/** The oldest octet that an error may be about: a SYN-ACK of Fast Open is not in sndUna's space. */
+function tcpErrSndUna(sk: TcpSock): number {
+  const req = tcpFastopenRsk(sk);
+  return req === null ? sk.sndUna : req.sntIsn;
+}
+
 /** A handshake ends by it; a connection only takes note (RFC 5461), unless IP_RECVERR asks to hear of it. */
 function tcpV4ErrReport(sk: TcpSock, skb: SkBuff, err: number, info: number, owned: boolean): void {
-  if (sk.skState === TCP_SYN_SENT || sk.skState === TCP_SYN_RECV) {
+  // A child of Fast Open that was accepted counts as connected.
+  const req = tcpFastopenRsk(sk);
+  if ((sk.skState === TCP_SYN_SENT || sk.skState === TCP_SYN_RECV) && (req === null || req.sk !== null)) {
     ipIcmpError(sk, skb, err, sk.inetDport, info, (skb.view.getUint8(skb.data) & 0x0f) << 2);
     if (owned) sk.skErrSoft = err;
     else tcpDoneWithError(sk, err);

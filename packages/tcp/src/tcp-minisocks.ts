@@ -27,6 +27,8 @@ import {
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
 import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
+import { reqskFastopenRemove } from './tcp-fastopen.ts';
+import { tcpReset } from './tcp-input.ts';
 import { tcpRtxSynack } from './tcp-output-synack.ts';
 import { tcpDstAdvmss, tcpMssClamp } from './tcp-output-mss.ts';
 import { tcpSelectInitialWindow } from './tcp-output-window.ts';
@@ -128,6 +130,35 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
   }
   if ((flags & TCPHDR_ACK) === 0) return null;
   return tcpCheckReqAck(sk, skb, req);
+}
+
+/**
+ * A segment for a child whose handshake is not complete (Fast Open). Whether it goes on to the child; else it is dropped, and an
+ * answer was sent if one is due. A reset in the window ends the child.
+ */
+export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequestSock): boolean {
+  const pawsReject = tcpCheckReqPaws(req, skb);
+  const seq = tcbSeq(skb);
+  let flags = tcbTcpFlags(skb) & (TCPHDR_RST | TCPHDR_SYN | TCPHDR_ACK);
+  if (seq === req.rcvIsn && flags === TCPHDR_SYN && !pawsReject) {
+    tcpCheckReqRetransmittedSyn(child, skb, req);
+    return false;
+  }
+  if (pawsReject || !tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0)) {
+    tcpCheckReqOutOfWindow(child, skb, req, pawsReject);
+    return false;
+  }
+  if (seq === req.rcvIsn) flags &= ~TCPHDR_SYN;
+  if ((flags & TCPHDR_RST) !== 0) {
+    reqskFastopenRemove(child, req);
+    tcpReset(child);
+    return false;
+  }
+  if ((flags & TCPHDR_SYN) !== 0) {
+    req.rskOps.sendReset(child, skb);
+    return false;
+  }
+  return (flags & TCPHDR_ACK) !== 0;
 }
 
 /** The ACK of the handshake is good: the request becomes a child. */

@@ -11,6 +11,7 @@ import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { skbSetOwnerW } from '@stack/socket';
 import { tcpClockMs } from './tcp-clock.ts';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
+import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
 import { LINUX_MIB_TCPSYNRETRANS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
@@ -33,7 +34,8 @@ function tcpSynackOptions(sk: TcpSock, req: TcpRequestSock, mss: number, type: n
   opts.tsval = ((type === TCP_SYNACK_COOKIE ? cookieInitTimestamp(req, ms) : ms) + req.tsOff) | 0;
   opts.tsecr = req.tsRecent;
   opts.sackOk = req.sackOk;
-  opts.fastopen.val = null;
+  if (req.fastopenCookie === null) opts.fastopen.val = null;
+  else tcpFastopenCookieCopy(opts.fastopen, req.fastopenCookie);
   if (req.tstampOk) {
     if (req.sntTsvalFirst === 0) req.sntTsvalFirst = opts.tsval;
     req.sntTsvalLast = opts.tsval;

@@ -32,6 +32,8 @@ export function tcpRtoDeltaUs(sk: TcpSock): number {
 
 /** RFC 6298 §5.2–5.3: the timer runs while something is in flight, from now on. */
 export function tcpRearmRto(sk: TcpSock): void {
+  // The timer is the SYN-ACK's.
+  if (sk.rare !== null && sk.rare.fastopenRsk !== null) return;
   if (sk.packetsOut === 0) {
     inetCskClearXmitTimer(sk, ICSK_TIME_RETRANS);
     return;

@@ -32,6 +32,7 @@ import type { TcpSock } from './tcp-sock.ts';
  * @returns false if a probe is not in order: then the RTO is to be armed
  */
 export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
+  if (sk.rare !== null && sk.rare.fastopenRsk !== null) return false;
   const early = sk.skNet.tcp.sysctlTcpEarlyRetrans;
   if ((early !== 3 && early !== 4) || sk.packetsOut === 0 || !tcpIsSack(sk)) return false;
   if (sk.icskCaState !== TCP_CA_Open && sk.icskCaState !== TCP_CA_CWR) return false;

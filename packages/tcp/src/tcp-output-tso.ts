@@ -78,7 +78,7 @@ export function tcpTsoShouldDefer(sk: TcpSock, skb: SkBuff, maxSegs: number): nu
   const last = sk.tsortedLast;
   const head = tcpRtxQueueHead(sk);
   if (last === null || head === null) return TSO_SEND_NOW;
-  if (((sk.tcpMstamp - tcpSkbTimestampUs(last)) | 0) > TSO_DEFER_MAX_US) return TSO_SEND_NOW;
+  if (((sk.tcpMstamp - tcpSkbTimestampUs(last)) | 0) >= TSO_DEFER_MAX_US) return TSO_SEND_NOW;
 
   const mss = sk.mssCache;
   const sendWin = (tcpWndEnd(sk) - tcbSeq(skb)) | 0;

@@ -4,9 +4,10 @@
  */
 import { InetTimewaitSock, RequestSock } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps, RequestSockOps } from '@stack/inet-sock';
-import type { Net } from '@stack/kernel';
+import type { Net, SiphashKey } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import type { Proto } from '@stack/socket';
+import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** sendSynack's type. */
@@ -27,6 +28,8 @@ export interface TcpRequestSockOps {
   /** Timestamp offset for the answer to skb. */
   readonly initTsOff: (net: Net, skb: SkBuff) => number;
   /** A SYN cookie for skb; rounds req.mss to what the cookie can say. */
+  /** The Fast Open cookie of the sender of skb by `key`; null: the carrier has none. */
+  readonly fastopenCookie: ((skb: SkBuff, key: SiphashKey) => Uint8Array) | null;
   readonly cookieInitSeq: (skb: SkBuff, req: TcpRequestSock) => number;
   /**
    * Sends the SYN-ACK of req by dst, TCP_SYNACK_*; synSkb is the SYN, or null on a retransmission. dst null: finds the
@@ -52,6 +55,8 @@ export class TcpRequestSock extends RequestSock {
   txhash: number;
   /** TOS of the SYN. */
   synTos: number;
+  /** The Fast Open option of the first SYN-ACK; null: none. */
+  fastopenCookie: TcpFastopenCookie | null;
 
   constructor(net: Net, ops: RequestSockOps, afSpecific: TcpRequestSockOps) {
     super(net, ops);
@@ -66,6 +71,7 @@ export class TcpRequestSock extends RequestSock {
     this.lastOowAckTime = 0;
     this.txhash = 0;
     this.synTos = 0;
+    this.fastopenCookie = null;
   }
 }
 

@@ -57,7 +57,8 @@ function tcpSendmsgReady(sk: TcpSock): number {
   if ((bit & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)) === 0) {
     if (sk.skErr !== 0) return sockError(sk);
     if ((bit & (TCPF_SYN_SENT | TCPF_SYN_RECV)) === 0) return -EPIPE;
-    return -EAGAIN;
+    // The server of a Fast Open may answer before the handshake is complete.
+    if (sk.rare === null || sk.rare.fastopenRsk === null) return -EAGAIN;
   }
   return sk.skErr !== 0 || (sk.skShutdown & SEND_SHUTDOWN) !== 0 ? -EPIPE : 0;
 }

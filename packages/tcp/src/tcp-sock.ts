@@ -14,6 +14,7 @@ import type { SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
+import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
 
 /** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
@@ -386,6 +387,8 @@ export class TcpSock extends InetConnectionSock {
 export class TcpSockRare {
   /** The SYN, kept by TCP_SAVE_SYN until TCP_SAVED_SYN asks for it. */
   savedSyn: Uint8Array | null;
+  /** Fast Open, a server's child: its request until the handshake is complete. */
+  fastopenRsk: TcpRequestSock | null;
   /** Fast Open, while the SYN is being made. */
   fastopenReq: TcpFastopenReq | null;
   /** The SYN had the option; the experimental one; had data; and the data was acknowledged (on a server: taken). */
@@ -399,6 +402,7 @@ export class TcpSockRare {
 
   constructor() {
     this.savedSyn = null;
+    this.fastopenRsk = null;
     this.fastopenReq = null;
     this.synFastopen = false;
     this.synFastopenExp = false;

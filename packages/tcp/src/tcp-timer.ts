@@ -22,6 +22,7 @@ import { tcpClockMs, tcpMstampRefresh, tcpSkbTimestampTs } from './tcp-clock.ts'
 import {
   TCP_ATO_MIN, TCP_RESOURCE_PROBE_INTERVAL, TCP_RTO_MIN, TCP_TIMEOUT_INIT, TCP_TIMEWAIT_LEN,
 } from './tcp-consts.ts';
+import { tcpFastopenRsk, tcpFastopenSynackTimer } from './tcp-fastopen.ts';
 import { tcpEnterLoss } from './tcp-input-recovery.ts';
 import { tcpRtoMax, tcpSetRto } from './tcp-input-rtt.ts';
 import { tcpKeepaliveTimer } from './tcp-keepalive.ts';
@@ -197,6 +198,12 @@ function tcpRetransmitBackoff(sk: TcpSock): void {
 
 /** RFC 6298 §5.4–5.7: the oldest segment goes again. Also when ICMP proved a timeout's backoff wrong (RFC 6069). */
 export function tcpRetransmitTimer(sk: TcpSock): void {
+  const req = tcpFastopenRsk(sk);
+  if (req !== null) {
+    // Before the SYN-ACK is acknowledged nothing else goes again.
+    if (!tcpFastopenSynackTimer(sk, req)) tcpWriteErr(sk);
+    return;
+  }
   const skb = tcpRtxQueueHead(sk);
   if (sk.packetsOut === 0 || skb === null) return;
   const syn = ((1 << sk.skState) & (TCPF_SYN_SENT | TCPF_SYN_RECV)) !== 0;

@@ -20,6 +20,7 @@ import {
 import type { Sock } from '@stack/socket';
 import { TCP_INFINITE_SSTHRESH, tcpAssignCongestionControl, tcpCleanupCongestionControl, tcpSetCaState } from './tcp-cong.ts';
 import { TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { reqskFastopenRemove, tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import {
   LINUX_MIB_TCPMEMORYPRESSURES, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB,
@@ -268,6 +269,8 @@ function tcpForgetPeer(sk: TcpSock): void {
 export function tcpDestroySock(sock: Sock): void {
   const sk = tcpSk(sock);
   inetCskClearXmitTimers(sk);
+  const req = tcpFastopenRsk(sk);
+  if (req !== null) reqskFastopenRemove(sk, req);
   tcpCleanupCongestionControl(sk);
   tcpWriteQueuePurge(sk);
   skbQueuePurge(sk.outOfOrderQueue);

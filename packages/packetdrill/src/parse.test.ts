@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { parseScript } from './parse.ts';
+import type { TcpSpec } from './script.ts';
+
+/** The one event of a script. */
+function only(text: string): ReturnType<typeof parseScript>['events'][number] {
+  const { events } = parseScript(text);
+  expect(events).toHaveLength(1);
+  return events[0]!;
+}
+
+function segment(text: string): TcpSpec {
+  const { action } = only(text);
+  if (action.kind !== 'packet' || action.packet.kind !== 'tcp') throw new Error('no segment');
+  return action.packet;
+}
+
+test.each([
+  ['0.5 < . 1:1(0) ack 1 win 1', { kind: 'absolute', at: 500_000 }],
+  ['+.001 < . 1:1(0) ack 1 win 1', { kind: 'relative', at: 1000 }],
+  ['* > . 1:1(0) ack 1', { kind: 'any', at: 0 }],
+  ['+.1~+.105 > . 1:1(0) ack 1', { kind: 'relative', at: 100_000, until: 105_000 }],
+  ['+0...0.300 read(4, ..., 10) = 10', { kind: 'relative', at: 0, until: 300_000 }],
+  ['+.002 ... 0.004 connect(4, ..., ...) = 0', { kind: 'relative', at: 2000, until: 4000 }],
+] as const)('time: %s', (text, when) => {
+  expect(only(text).when).toEqual(when);
+});
+
+test('a segment: flags, numbers, options in their order', () => {
+  const spec = segment('0 > [ect0] SEW 0:10(10) ack 7 win 9 urg 2 <mss 1460,sackOK,TS val 3 ecr 4,nop,wscale 8>');
+  expect(spec).toMatchObject({ ecn: 'ect0', flags: 0xc2, seq: 0, length: 10, ack: 7, win: 9, urg: 2 });
+  expect(spec.options?.map(({ kind, values }) => [kind, ...values])).toEqual([[2, 1460], [4], [8, 3, 4], [1], [3, 8]]);
+  expect(segment('0 > . 1:1(0) ack 1 <...>').options).toBeNull();
+  expect(segment('0 < - 0:0(0) win 5').flags).toBe(0);
+});
+
+test('SACK blocks, cookies and digests', () => {
+  const { options } = segment('0 < . 1:1(0) ack 1 win 1 <sack 1:3 5:7,nop,nop>');
+  expect(options?.[0]?.values).toEqual([1, 3, 5, 7]);
+  const spec = parseScript('0 < S 0:0(0) win 1 <mss 9,FO COOKIE,nop,nop>', 'x', new Map([['COOKIE', '0a0b0c0d']])).events[0]!.action;
+  if (spec.kind !== 'packet' || spec.packet.kind !== 'tcp') throw new Error('no segment');
+  expect([...spec.packet.options?.[1]?.bytes ?? []]).toEqual([10, 11, 12, 13]);
+});
+
+test('a call: names or-ed, arrays, structs, errno, comments between', () => {
+  const { action } = only('0 epoll_ctl(5, EPOLL_CTL_ADD, 4, /* what */ {events=EPOLLOUT|EPOLLET, fd=4}) = -1 EBADF (Bad file descriptor) // so');
+  if (action.kind !== 'call') throw new Error('no call');
+  expect(action).toMatchObject({ name: 'epoll_ctl', errno: 'EBADF', result: { kind: 'int', value: -1 } });
+  const event = action.args[3]!;
+  expect(event.kind === 'struct' ? [...event.fields] : []).toEqual([
+    ['events', { kind: 'int', value: (4 | (1 << 31)) }], ['fd', { kind: 'int', value: 4 }],
+  ]);
+});
+
+test('an ICMP error quotes a segment', () => {
+  const { action } = only('0 < icmp unreachable frag_needed mtu 840 [0:1000(1000)]');
+  if (action.kind !== 'packet') throw new Error('no packet');
+  expect(action.packet).toEqual({ kind: 'icmp', type: 3, code: 4, mtu: 840, quoted: { seq: 0, length: 1000 } });
+});
+
+test('options at the top, first and last commands', () => {
+  const script = parseScript('--tolerance_usecs=7000\n`a\nb`\n0 close(3) = 0\n`c`');
+  expect(script.options.get('tolerance_usecs')).toBe('7000');
+  expect([script.init, script.cleanup]).toEqual(['a\nb', 'c']);
+});
+
+test.each([
+  ['0 < S 0:5(4) win 1', 'script:1: expected 0:4(4)'],
+  ['0 < S 0:0(0) win 1 <mss x>', "a number, not 'x'"],
+  ['0 < S 0:0(0) win 1 <huh>', "not 'huh'"],
+  ['0 close(3) 0', "expected '='"],
+  ['\n\nnow close(3) = 0', 'script:3: expected a time in seconds\nnow close(3) = 0\n^'],
+  ['0 setsockopt(3, SOL_WHAT, 1, [1], 4) = 0', 'SOL_WHAT has none'],
+])('points at what it does not understand: %s', (text, message) => {
+  expect(() => parseScript(text)).toThrow(message);
+});
