@@ -147,7 +147,7 @@ export function formatSegment(segment: {
 }): string {
   const { flags, seq, length, ack, win, urg, options, ecn = 'any' } = segment;
   const parts = [flagLetters(flags), `${seq}:${(seq + length) >>> 0}(${length})`];
-  if (ecn !== 'any') parts.unshift(`[${ecn}]`);
+  if (ecn !== 'any' && ecn !== 'noecn') parts.unshift(`[${ecn}]`);
   if (ack !== null) parts.push(`ack ${ack}`);
   if (win !== null) parts.push(`win ${win}`);
   if (urg !== undefined && urg !== null && urg !== 0) parts.push(`urg ${urg}`);
