@@ -151,6 +151,20 @@ describe('resets', () => {
   });
 });
 
+it('a SYN into a connection that stands, answered by a reset: its end had forgotten it', () => {
+  handshake();
+  send('>', 'S', { seq: 77_000 });
+  expect(send('<', 'RA', { seq: 0, ack: 77_001 })).toBe(true);
+  expect([state(), timeout()]).toEqual(['CLOSE', 10]);
+});
+
+it('a reset of a connection that is ending needs no window', () => {
+  handshake();
+  send('>', 'FA', { seq: ISS + 1, ack: IRS + 1 });
+  expect(send('<', 'R', { seq: 1 })).toBe(true);
+  expect(state()).toBe('CLOSE');
+});
+
 describe('windows', () => {
   it('data beyond the other\'s window, or an acknowledgement of what was not sent, is invalid', () => {
     handshake({ win: 1000 });
@@ -168,6 +182,16 @@ describe('windows', () => {
     send('<', 'A', { seq: IRS + 1, ack: ISS + 1001, win: 1000 });
     expect(send('>', 'A', { seq: ISS + 1000, ack: IRS + 1, win: 1000 })).toBe(true);
     expect(send('>', 'A', { seq: ISS - 5000, ack: IRS + 1, win: 1000 })).toBe(false);
+  });
+
+  it('an acknowledgement of long ago is invalid: further back than any window has been', () => {
+    handshake({ win: 65_000 });
+    for (let sent = 0; sent < 120_000; sent += 60_000) {
+      expect(send('<', 'A', { seq: IRS + 1 + sent, ack: ISS + 1, win: 65_000, ...data(60_000) })).toBe(true);
+      expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 60_001 + sent, win: 65_000 })).toBe(true);
+    }
+    expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 60_001, win: 65_000 })).toBe(true);
+    expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 1, win: 65_000 })).toBe(false);
   });
 
   it('tcp_be_liberal lets everything pass but what no state allows', () => {
@@ -190,6 +214,7 @@ describe('windows', () => {
     other('>', { flags: 'A', seq: ISS + 1, ack: IRS + 1 });
     other('<', { flags: 'A', seq: IRS + 1, ack: ISS + 1 });
     expect(other('>', { flags: 'A', seq: ISS + 1 + 100_000, ack: IRS + 1, ...data(100) })).toBe(false);
+    expect(other('<', { flags: 'A', seq: IRS + 1 + 100_000, ack: ISS + 1, ...data(100) })).toBe(false);
   });
 
   it('RFC 2018: a selective acknowledgement beyond what was sent is invalid', () => {

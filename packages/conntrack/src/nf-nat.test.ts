@@ -119,6 +119,7 @@ describe('mangling', () => {
   });
 
   it.each([6, 17])('protocol %i with a checksum that is still to be summed: what sums it gets it right', (protocol) => {
+    snat = rangeOf(WAN, WAN, 7000, 7000);
     const bytes = ipBytes(protocol, { flags: 'S', payload: Uint8Array.of(1, 2, 3) });
     const check = 20 + (protocol === 6 ? 16 : 6);
     const view = new DataView(bytes.buffer);
