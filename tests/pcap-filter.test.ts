@@ -9,8 +9,8 @@ import { NAMED_FILTERS, randomEthernetFilter, randomFilter } from './support/fil
 import { runBpf, tcpdumpPrograms, type Compiled } from './support/tcpdump-filter.ts';
 import { microsecondsOf, tcpdumpPackets } from './support/tcpdump-read.ts';
 
-/** Every link type that filters know: Ethernet, NULL, PPP, PPP in HDLC, raw IP, C-HDLC, LOOP, cooked, IPv4, IPv6, cooked v2. */
-const LINK_TYPES: readonly number[] = [1, 0, 9, 50, 101, 104, 108, 113, 228, 229, 276];
+/** Every link type that filters know: Ethernet, NULL, PPP, PPP in HDLC, raw IP, C-HDLC, 802.11, LOOP, cooked, radiotap, IPv4, IPv6, cooked v2. */
+const LINK_TYPES: readonly number[] = [1, 0, 9, 50, 101, 104, 105, 108, 113, 127, 228, 229, 276];
 const SEED = 20260728;
 /** Microseconds after which what tcpdump writes begins anew. */
 const WRAP = 1_000_000n << 32n;
