@@ -9,7 +9,7 @@ import {
 import type { NetDevice } from '@stack/netdev';
 import { kfreeSkb, NET_XMIT_CN, NET_XMIT_DROP, skbPut, skbReserve } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, SockcmCookie, sockcmInit, SOCK_DGRAM } from '@stack/socket';
+import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, sockcmInit, SOCK_DGRAM } from '@stack/socket';
 import type { MsgHdr, Sock, Socket } from '@stack/socket';
 import type { SockAddrLl } from './if-packet.ts';
 import { packetSk } from './packet-sock.ts';
@@ -29,7 +29,7 @@ export function packetSendmsg(sock: Socket, msg: MsgHdr, len: number): number {
   const dev = devGetByIndex(net, addr === null ? po.ifindex : addr.sllIfindex);
   if (dev === null) return -ENXIO;
   if ((dev.flags & IFF_UP) === 0) return -ENETDOWN;
-  const sockc = new SockcmCookie();
+  const { sockc } = net.packet;
   sockcmInit(sockc, po);
   const err = sockCmsgSend(msg, sockc);
   if (err < 0) return err;
