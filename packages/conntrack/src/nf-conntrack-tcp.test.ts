@@ -29,7 +29,7 @@ const timeout = (): number => conntrackShow(net)[0]?.timeout ?? -1;
 /** Whether a segment from A's client, or (`<`) from B's server, is part of a connection. */
 function send(direction: '>' | '<', flags: string, fields: Fields = {}): boolean {
   const turned = direction === '>' ? { saddr: A, daddr: B, sport: 1000, dport: 80 } : { saddr: B, daddr: A, sport: 80, dport: 1000 };
-  return forward(net, packetOf(net, ipBytes(6, { ...fields, ...turned, flags }))).ctinfo !== null;
+  return forward(packetOf(net, ipBytes(6, { ...fields, ...turned, flags }))).ctinfo !== null;
 }
 
 /** A's first octet is 101, B's 501. */
@@ -98,7 +98,7 @@ describe('states (RFC 9293 §3.3.2, seen from the middle)', () => {
     expect(send('<', 'A', { seq: 9000, ack: 7100, ...data(5000) })).toBe(true);
     expect(send('>', 'A', { seq: 7100, ack: 14_000 })).toBe(true);
     set('tcp_loose', 0);
-    expect(forward(net, packetOf(net, ipBytes(6, { sport: 5, flags: 'A', seq: 1, ack: 1 }))).ctinfo).toBeNull();
+    expect(forward(packetOf(net, ipBytes(6, { sport: 5, flags: 'A', seq: 1, ack: 1 }))).ctinfo).toBeNull();
   });
 
   it('a SYN in TIME_WAIT begins a new connection (RFC 9293 §3.6.1)', () => {
@@ -108,7 +108,7 @@ describe('states (RFC 9293 §3.3.2, seen from the middle)', () => {
     send('>', 'A', { seq: ISS + 2, ack: IRS + 2 });
     expect(state()).toBe('TIME_WAIT');
     // The side that closed first keeps the state; the other may open again.
-    expect(forward(net, packetOf(net, ipBytes(6, { saddr: B, daddr: A, sport: 80, dport: 1000, flags: 'S', seq: 90_000 }))).ctinfo).toBe(IP_CT_NEW);
+    expect(forward(packetOf(net, ipBytes(6, { saddr: B, daddr: A, sport: 80, dport: 1000, flags: 'S', seq: 90_000 }))).ctinfo).toBe(IP_CT_NEW);
     expect(state()).toBe('SYN_SENT');
     expect(conntrackShow(net)[0]!.orig.src).toBe(B);
   });
@@ -207,7 +207,7 @@ describe('windows', () => {
     expect(send('>', 'A', { seq: ISS + 1 + 100_000, ack: IRS + 1, ...data(100) })).toBe(true);
     const other = (direction: '>' | '<', fields: Fields): boolean => {
       const ends = direction === '>' ? { saddr: A, daddr: B, sport: 2000, dport: 80 } : { saddr: B, daddr: A, sport: 80, dport: 2000 };
-      return forward(net, packetOf(net, ipBytes(6, { win: 1000, ...fields, ...ends }))).ctinfo !== null;
+      return forward(packetOf(net, ipBytes(6, { win: 1000, ...fields, ...ends }))).ctinfo !== null;
     };
     other('>', { flags: 'S', seq: ISS, options: scale });
     other('<', { flags: 'SA', seq: IRS, ack: ISS + 1 });
@@ -281,10 +281,10 @@ describe('timeouts', () => {
 it('a wrong checksum, or a header that is cut off or lies about its length, is invalid', () => {
   const bytes = ipBytes(6, { flags: 'S' });
   bytes[36]! ^= 1;
-  expect(forward(net, packetOf(net, bytes)).ctinfo).toBeNull();
-  for (const length of [24, 30, 39]) expect(forward(net, packetOf(net, ipBytes(6, { flags: 'S' }).subarray(0, length))).ctinfo).toBeNull();
+  expect(forward(packetOf(net, bytes)).ctinfo).toBeNull();
+  for (const length of [24, 30, 39]) expect(forward(packetOf(net, ipBytes(6, { flags: 'S' }).subarray(0, length))).ctinfo).toBeNull();
   const long = ipBytes(6, { flags: 'S' });
   long[32] = 0xf0;
-  expect(forward(net, packetOf(net, long)).ctinfo).toBeNull();
+  expect(forward(packetOf(net, long)).ctinfo).toBeNull();
   expect(net.ct.count).toBe(0);
 });
