@@ -11,13 +11,15 @@ import {
 import { ICMP_FILTER, IcmpFilter } from '@stack/inet';
 import {
   AF_INET6, AF_UNSPEC, Cmsg, FIONREAD, makeMsgHdr, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_MORE, MSG_OOB, MSG_TRUNC, PF_INET, SO_ATTACH_FILTER,
-  SO_BINDTODEVICE, SO_BROADCAST, SO_ERROR, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SockAddr, SockExtendedErr, SOL_IP, SOL_RAW, SOL_SOCKET, sysBind,
+  SO_BINDTODEVICE, SO_BROADCAST, SO_ERROR, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SockAddr, SockExtendedErr, SOL_IP, SOL_PACKET, SOL_RAW, SOL_SOCKET, sysBind,
   sysClose, sysConnect, sysGetsockname, sysGetsockopt, sysIoctl, sysRecvfrom, sysSend, sysSendmsg, sysSendto, sysSetsockopt, sysSocket,
 } from '@stack/socket';
 import { createHost, virtioOn, type Host } from '@stack/host';
 import { createSwitch } from '@stack/nic-virtio-sim';
+import { ETH_P_ALL, PACKET_OUTGOING } from '@stack/netdev';
+import { PACKET_AUXDATA, SockAddrLl, TP_STATUS_CSUMNOTREADY, type TpacketAuxdata } from '@stack/packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { A, addr, B, bytes, checksum, endRig, icmp, inetSocket, ipv4, rawRig, take, type Got, type RawRig } from './support/raw-rig.ts';
+import { A, addr, B, bytes, checksum, endRig, icmp, inetSocket, ipv4, packetSocket, rawRig, take, type Got, type RawRig } from './support/raw-rig.ts';
 
 /** A protocol that no host has (RFC 3692). */
 const PROTO = 253;
@@ -382,6 +384,24 @@ test('a raw socket of TCP sees segments, and TCP answers all the same', async ()
   const fd = inetSocket(rig.a, 1, 0);
   expect(await sysConnect(rig.a.task, fd, addr(B, 9))).toBe(-ECONNREFUSED);
   expect(header(takeRaw(rig.b, spy)).protocol).toBe(IPPROTO_TCP);
+});
+
+test('a card that could make checksums is asked for UDP\'s, not for those of raw and ping sockets', async () => {
+  const tap = packetSocket(rig.a, SOCK_RAW, ETH_P_ALL);
+  sysSetsockopt(rig.a.task, tap, SOL_PACKET, PACKET_AUXDATA, 1);
+  sysSetsockopt(rig.a.task, tap, SOL_SOCKET, SO_ATTACH_FILTER, (buf: Uint8Array, offset: number, length: number) => (buf[offset + 12] === 8 && buf[offset + 13] === 0 ? length : 0));
+  const message = icmp(ICMP_ECHO, 0, 0, 1, bytes('data'));
+  for (const [type, protocol] of [[SOCK_DGRAM, 0], [SOCK_RAW, PROTO], [SOCK_DGRAM, IPPROTO_ICMP]] as const) {
+    sysSendto(rig.a.task, inetSocket(rig.a, type, protocol), message, MSG_DONTWAIT, addr(B, 9));
+    await settle();
+  }
+  const notReady: [number, boolean][] = [];
+  const from = new SockAddrLl();
+  for (let got = take(rig.a, tap, from); got.n > 0; got = take(rig.a, tap, from)) {
+    const { tpStatus } = got.control[0]?.cmsgData as TpacketAuxdata;
+    if (from.sllPkttype === PACKET_OUTGOING) notReady.push([got.data[23] ?? 0, (tpStatus & TP_STATUS_CSUMNOTREADY) !== 0]);
+  }
+  expect(notReady).toEqual([[IPPROTO_UDP, true], [PROTO, false], [IPPROTO_ICMP, false]]);
 });
 
 test('RFC 2113, ip(7): a router\'s raw socket with IP_ROUTER_ALERT takes what has that option and only passes through', async () => {

@@ -210,9 +210,9 @@ test('a filter sees the frame, lets pass what it wants of it, and rejects; what 
   expect(sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_DETACH_FILTER, 0)).toBeLessThan(0);
 });
 
-test('SO_TIMESTAMPNS: the World\'s time of reception, to the nanosecond, however late it is read', async () => {
+test.each([ETH_P_ALL, ETH_P_IP])('SO_TIMESTAMPNS: the World\'s time of reception, to the nanosecond, however late it is read (type %i)', async (type) => {
   const dev = makeCard(start());
-  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_ALL);
+  const fd = packetSocket(rig, SOCK_DGRAM, type);
   sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
   const epoch = rig.world.clock.wallTime() / 1000;
   await sysPoll(rig.task, [new PollFd(fd, POLLIN)], 25);
