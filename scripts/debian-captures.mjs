@@ -89,8 +89,12 @@ function unpack(work, name, place) {
   mkdirSync(folder);
   const depth = place.split('/').length + 1;
   run('tar', ['-x', '-f', join(source, archive), '-C', folder, `--strip-components=${depth}`, '--wildcards', `*/${place}/*`], work);
-  // Somebody else may have been faster.
-  if (!existsSync(join(CAPTURES, name))) renameSync(folder, join(CAPTURES, name));
+  try {
+    renameSync(folder, join(CAPTURES, name));
+  } catch (error) {
+    // Somebody else may have been faster: the same files are there.
+    if (!existsSync(join(CAPTURES, name))) throw error;
+  }
 }
 
 /**

@@ -172,6 +172,20 @@ describe('addresses that are in use (RFC 2131 §3.1, RFC 5227)', () => {
     expect(server.leases()[0]).toMatchObject({ address: '10.0.0.100', state: 'declined' });
   });
 
+  test('DISCOVERs in a storm are probed for once', async () => {
+    const server = serve();
+    const host = addHost('storm');
+    const fd = sysSocket(host.task, PF_INET, SOCK_DGRAM, 0);
+    sysSetsockopt(host.task, fd, SOL_SOCKET, SO_BROADCAST, 1);
+    sysSetsockopt(host.task, fd, SOL_SOCKET, SO_BINDTODEVICE, 'eth0');
+    const msg = new DhcpMessage(BOOTREQUEST, 1, Uint8Array.of(2, 0, 0, 0, 0, 1));
+    setU8(msg, OPT_MESSAGE_TYPE, DHCPDISCOVER);
+    for (let i = 0; i < 100; i++) sysSendto(host.task, fd, dhcpBuild(msg), 0, new SockAddrIn(INADDR_BROADCAST, 67));
+    await sleep(world, 1000);
+    expect(server.stats.discover).toBeGreaterThan(50); // the rest did not fit its SO_RCVBUF
+    expect(server.stats.offer).toBe(1);
+  });
+
   test('the client probes before it uses, and declines', async () => {
     addHost('squatter', '10.0.0.100/24');
     const server = serve({ probe: 0 });

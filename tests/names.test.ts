@@ -3,7 +3,7 @@ import { createDnsServer, type DnsServerOptions } from '@stack/dns';
 import { assertNothingOpen, createHost, gethostbyaddr, gethostbyname, virtioOn, type Host, type ResolvConf } from '@stack/host';
 import { inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
 import { ipAddrAdd } from '@stack/ip';
-import { createWorld, sleep, type World } from '@stack/kernel';
+import { createWorld, sleep, virtualClock, type World } from '@stack/kernel';
 import { devGetByName } from '@stack/netdev';
 import { createSwitch, type Impairments, type Switch } from '@stack/nic-virtio-sim';
 import {
@@ -221,6 +221,15 @@ describe('servers that fail (resolv.conf(5), RFC 5452)', () => {
     const first = await run(3);
     expect(await run(3)).toBe(first);
     expect(await run(4)).not.toBe(first);
+  });
+
+  test('RFC 5452 §9.2: both are drawn from the clock\'s entropy where it has some', async () => {
+    world = createWorld({ clock: { ...virtualClock(), entropy: (out) => out.fill(0x12).length > 0 }, seed: 1, debug: true });
+    lan = createSwitch(world);
+    const seen = fakeServer(addHost('server', '10.0.0.2'), (query) => [answerTo(query, 0, address(query, '10.7.7.7'))]);
+    const client = addHost('client', '10.0.0.1', ['10.0.0.2']);
+    expect(await resolve(client, 'a.test')).toEqual(['10.7.7.7']);
+    expect(seen).toEqual({ ids: [0x1212], ports: [32768 + (0x1212 % (60999 - 32768 + 1))] });
   });
 
   test('one that nobody listens to says so by ICMP: the next is asked at once', async () => {

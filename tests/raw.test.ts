@@ -6,17 +6,20 @@ import { inAton, SockAddrIn } from '@stack/inet-sock';
 import {
   ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_PROT_UNREACH, IP_ADD_MEMBERSHIP, IP_HDRINCL, IP_MTU_DISCOVER, IP_MULTICAST_ALL,
   IP_OPTIONS, IP_PKTINFO, IP_RECVERR, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, InPktinfo, IpMreqn, IPPROTO_ICMP, IPPROTO_RAW, IPPROTO_TCP,
-  IPPROTO_UDP,
+  IP_ROUTER_ALERT, IPPROTO_UDP, ipRouteAdd,
 } from '@stack/ip';
 import { ICMP_FILTER, IcmpFilter } from '@stack/inet';
 import {
   AF_INET6, AF_UNSPEC, Cmsg, FIONREAD, makeMsgHdr, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_MORE, MSG_OOB, MSG_TRUNC, PF_INET, SO_ATTACH_FILTER,
-  SO_BINDTODEVICE, SO_BROADCAST, SO_ERROR, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SockAddr, SockExtendedErr, SOL_IP, SOL_RAW, SOL_SOCKET, sysBind,
+  SO_BINDTODEVICE, SO_BROADCAST, SO_ERROR, SO_RCVBUF, SOCK_DGRAM, SOCK_RAW, SockAddr, SockExtendedErr, SOL_IP, SOL_PACKET, SOL_RAW, SOL_SOCKET, sysBind,
   sysClose, sysConnect, sysGetsockname, sysGetsockopt, sysIoctl, sysRecvfrom, sysSend, sysSendmsg, sysSendto, sysSetsockopt, sysSocket,
 } from '@stack/socket';
-import type { Host } from '@stack/host';
+import { createHost, virtioOn, type Host } from '@stack/host';
+import { createSwitch } from '@stack/nic-virtio-sim';
+import { ETH_P_ALL, PACKET_OUTGOING } from '@stack/netdev';
+import { PACKET_AUXDATA, SockAddrLl, TP_STATUS_CSUMNOTREADY, type TpacketAuxdata } from '@stack/packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { A, addr, B, bytes, checksum, endRig, icmp, inetSocket, ipv4, rawRig, take, type Got, type RawRig } from './support/raw-rig.ts';
+import { A, addr, B, bytes, checksum, endRig, icmp, inetSocket, ipv4, packetSocket, rawRig, take, type Got, type RawRig } from './support/raw-rig.ts';
 
 /** A protocol that no host has (RFC 3692). */
 const PROTO = 253;
@@ -381,4 +384,58 @@ test('a raw socket of TCP sees segments, and TCP answers all the same', async ()
   const fd = inetSocket(rig.a, 1, 0);
   expect(await sysConnect(rig.a.task, fd, addr(B, 9))).toBe(-ECONNREFUSED);
   expect(header(takeRaw(rig.b, spy)).protocol).toBe(IPPROTO_TCP);
+});
+
+test('a card that could make checksums is asked for UDP\'s, not for those of raw and ping sockets', async () => {
+  const tap = packetSocket(rig.a, SOCK_RAW, ETH_P_ALL);
+  sysSetsockopt(rig.a.task, tap, SOL_PACKET, PACKET_AUXDATA, 1);
+  sysSetsockopt(rig.a.task, tap, SOL_SOCKET, SO_ATTACH_FILTER, (buf: Uint8Array, offset: number, length: number) => (buf[offset + 12] === 8 && buf[offset + 13] === 0 ? length : 0));
+  const message = icmp(ICMP_ECHO, 0, 0, 1, bytes('data'));
+  for (const [type, protocol] of [[SOCK_DGRAM, 0], [SOCK_RAW, PROTO], [SOCK_DGRAM, IPPROTO_ICMP]] as const) {
+    sysSendto(rig.a.task, inetSocket(rig.a, type, protocol), message, MSG_DONTWAIT, addr(B, 9));
+    await settle();
+  }
+  const notReady: [number, boolean][] = [];
+  const from = new SockAddrLl();
+  for (let got = take(rig.a, tap, from); got.n > 0; got = take(rig.a, tap, from)) {
+    const { tpStatus } = got.control[0]?.cmsgData as TpacketAuxdata;
+    if (from.sllPkttype === PACKET_OUTGOING) notReady.push([got.data[23] ?? 0, (tpStatus & TP_STATUS_CSUMNOTREADY) !== 0]);
+  }
+  expect(notReady).toEqual([[IPPROTO_UDP, true], [PROTO, false], [IPPROTO_ICMP, false]]);
+});
+
+test('RFC 2113, ip(7): a router\'s raw socket with IP_ROUTER_ALERT takes what has that option and only passes through', async () => {
+  const { world, lan, a } = rig;
+  const far = createSwitch(world);
+  const router = createHost({
+    world, name: 'router', sysctl: { 'net.ipv4.ip_forward': 1 },
+    nics: [{ device: virtioOn(lan), address: '10.0.0.3/24' }, { device: virtioOn(far), address: '10.1.0.1/24' }],
+  });
+  const c = createHost({ world, name: 'c', nics: [{ device: virtioOn(far), address: '10.1.0.2/24', gateway: '10.1.0.1' }] });
+  expect(ipRouteAdd(a.net, { dst: '10.1.0.0/24', gateway: '10.0.0.3' })).toBe(0);
+  const [alert, from, to] = [raw(router), raw(a), raw(c)];
+  expect(sysSetsockopt(router.task, alert, SOL_IP, IP_ROUTER_ALERT, 1)).toBe(0);
+  send(a, from, bytes('plain'), '10.1.0.2');
+  await settle();
+  expect([takeRaw(router, alert).n, header(takeRaw(c, to)).payload]).toEqual([-EAGAIN, [...bytes('plain')]]);
+  sysSetsockopt(a.task, from, SOL_IP, IP_OPTIONS, Uint8Array.of(0x94, 4, 0, 0));
+  send(a, from, bytes('alert'), '10.1.0.2');
+  await settle();
+  expect([header(takeRaw(router, alert)).payload, takeRaw(c, to).n]).toEqual([[...bytes('alert')], -EAGAIN]);
+  await sysClose(router.task, alert);
+  send(a, from, bytes('again'), '10.1.0.2');
+  await settle();
+  expect(header(takeRaw(c, to)).payload).toEqual([...bytes('again')]);
+  await router.close();
+  await c.close();
+});
+
+test('SO_ATTACH_FILTER on UDP sees the datagram from its UDP header on; what it rejects counts as dropped', async () => {
+  const [from, to] = [inetSocket(rig.a, SOCK_DGRAM, 0), inetSocket(rig.b, SOCK_DGRAM, 0)];
+  sysBind(rig.b.task, to, addr('0.0.0.0', 7));
+  sysSetsockopt(rig.b.task, to, SOL_SOCKET, SO_ATTACH_FILTER, (buf: Uint8Array, offset: number) => (buf[offset + 3] === 7 && buf[offset + 8] === 0x62 ? 9 : 0));
+  for (const text of ['abc', 'bcd']) sysSendto(rig.a.task, from, bytes(text), MSG_DONTWAIT, addr(B, 7));
+  await settle();
+  expect([...takeRaw(rig.b, to).data]).toEqual([...bytes('b')]);
+  expect([takeRaw(rig.b, to).n, counters(rig.b)['UdpInErrors']]).toEqual([-EAGAIN, 1]);
 });

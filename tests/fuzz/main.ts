@@ -9,20 +9,38 @@ import { Account, addAccount } from './target.ts';
 /** Decisions of an episode; with handshakes and answers it has some more frames. */
 const DECISIONS = 5000;
 
-const { values } = parseArgs({
-  options: {
-    frames: { type: 'string', default: '1000000' },
-    seed: { type: 'string', default: '1' },
-    episode: { type: 'string' },
-    seconds: { type: 'string' },
-    debug: { type: 'boolean', default: false },
-  },
-});
+interface Options {
+  readonly frames: number;
+  readonly seed: number;
+  /** The one episode to run. */
+  readonly episode: number | null;
+  readonly seconds: number;
+  readonly debug: boolean;
+}
 
-function number(name: 'frames' | 'seed' | 'episode' | 'seconds'): number {
-  const value = Number(values[name]);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} takes a number, not ${values[name]}`);
-  return value;
+/** Reads the command line. Throws an Error whose message is for the user. */
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      frames: { type: 'string', default: '1000000' },
+      seed: { type: 'string', default: '1' },
+      episode: { type: 'string' },
+      seconds: { type: 'string' },
+      debug: { type: 'boolean', default: false },
+    },
+  });
+  const number = (name: 'frames' | 'seed' | 'episode' | 'seconds'): number => {
+    const value = Number(values[name]);
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} takes a whole number, not '${values[name]}'`);
+    return value;
+  };
+  return {
+    frames: number('frames'),
+    seed: number('seed'),
+    episode: values.episode === undefined ? null : number('episode'),
+    seconds: values.seconds === undefined ? Infinity : number('seconds'),
+    debug: values.debug,
+  };
 }
 
 function decisionsOf(seed: number, episode: number): number[] {
@@ -53,18 +71,23 @@ async function explain(error: unknown, seed: number, episode: number): Promise<v
 
 /** Runs it. Resolves with the exit status. */
 export async function fuzz(): Promise<number> {
-  const seed = number('seed');
-  const wanted = number('frames');
-  const limit = values.seconds === undefined ? Infinity : number('seconds');
-  const only = values.episode === undefined ? null : number('episode');
+  try {
+    return await fuzzAll(readOptions());
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
+}
+
+async function fuzzAll({ frames, seed, episode: only, seconds: limit, debug }: Options): Promise<number> {
   const total = new Account();
   const begin = performance.now();
   const seconds = (): number => (performance.now() - begin) / 1000;
   let shown = 0;
   let episodes = 0;
-  for (let episode = only ?? 0; total.frames < wanted && seconds() < limit; episode++) {
+  for (let episode = only ?? 0; total.frames < frames && seconds() < limit; episode++) {
     try {
-      addAccount(total, await runEpisode(episode, decisionsOf(seed, episode), values.debug));
+      addAccount(total, await runEpisode(episode, decisionsOf(seed, episode), debug));
     } catch (error) {
       await explain(error, seed, episode);
       return 1;
@@ -72,7 +95,8 @@ export async function fuzz(): Promise<number> {
     episodes++;
     if (seconds() - shown > 5) {
       shown = seconds();
-      console.error(`${total.frames.toLocaleString('en')} of ${wanted.toLocaleString('en')} frames, ${Math.round(total.frames / shown).toLocaleString('en')} a second`);
+      const rate = Math.round(total.frames / shown);
+      console.error(`${total.frames.toLocaleString('en')} of ${frames.toLocaleString('en')} frames, ${rate.toLocaleString('en')} a second`);
     }
     if (only !== null) break;
   }

@@ -45,6 +45,16 @@ function fetchKernel(): string {
   return unpacked;
 }
 
+/** A module of the guest's kernel beyond those for its NIC, as a file for bootGuest(): `insmod /lib/NAME.ko` in the script loads it. */
+export function guestModules(...names: readonly string[]): Record<string, Uint8Array> {
+  const built = filesBelow(join(fetchKernel(), 'lib'), '.ko');
+  return Object.fromEntries(names.map((name) => {
+    const file = built.find((path) => basename(path) === `${name}.ko`);
+    if (file === undefined) throw new Error(`${META} has no module ${name}`);
+    return [`lib/${name}.ko`, readFileSync(file)];
+  }));
+}
+
 function initramfs(kernel: string, script: string, files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   const built = filesBelow(join(kernel, 'lib'), '.ko');
   const directories = ['bin', 'dev', 'lib', 'proc', 'www'].map((name): CpioEntry => ({ name, mode: DIRECTORY }));

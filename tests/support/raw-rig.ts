@@ -17,14 +17,13 @@ export interface RawRig {
   readonly b: Host;
 }
 
-/** Hosts `a` (10.0.0.1/24) and `b` (10.0.0.2/24), everybody allowed to ping; `plain`: with cards that offload nothing. */
+/** Hosts `a` (10.0.0.1/24) and `b` (10.0.0.2/24), everybody allowed to ping; plain ones have cards that offload nothing. */
 export function rawRig(plain = false): RawRig {
   const world = createWorld({ seed: 1, debug: true });
   const lan = createSwitch(world);
-  const device = plain ? plainOn(lan) : virtioOn(lan);
   const sysctl = { 'net.ipv4.ping_group_range': [0, 0] };
   const host = (name: string, address: string): Host => (
-    createHost({ world, name, sysctl, nics: [{ device, address: `${address}/24` }] })
+    createHost({ world, name, sysctl, nics: [{ device: plain ? plainOn(lan) : virtioOn(lan), address: `${address}/24` }] })
   );
   return { world, lan, a: host('a', A), b: host('b', B) };
 }

@@ -59,10 +59,15 @@ function insnOf(line: string): BpfInsn {
   return { code: code!, jt: jt!, jf: jf!, k: k! };
 }
 
+/** What a program says of a packet: no, yes, or no because a load was outside it, or a divisor 0. */
+export const NO = 0;
+export const YES = 1;
+export const FAILED = 2;
+
 const cells = new Uint32Array(16);
 
-/** The machine, after the paper: 32-bit unsigned A and X, 16 cells, false on any load outside the packet. */
-export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen: number): boolean {
+/** The machine, after the paper: 32-bit unsigned A and X, 16 cells. */
+export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen: number): number {
   let a = 0;
   let x = 0;
   for (let pc = 0; pc < program.length; pc++) {
@@ -77,7 +82,7 @@ export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen:
       else {
         const at = mode === 0x40 ? x + k : k;
         const bytes = (code & 0x18) === 0 ? 4 : (code & 0x18) === 8 ? 2 : 1;
-        if (at + bytes > packet.length) return false;
+        if (at + bytes > packet.length) return FAILED;
         let loaded = 0;
         for (let i = at; i < at + bytes; i++) loaded = loaded * 256 + packet[i]!;
         value = mode === 0xa0 ? (loaded & 0xf) * 4 : loaded;
@@ -89,14 +94,14 @@ export function runBpf(program: readonly BpfInsn[], packet: Uint8Array, wirelen:
     else if (kind === 4) {
       const operand = (code & 8) !== 0 ? x : k;
       const result = alu(code & 0xf0, a, operand);
-      if (result === null) return false;
+      if (result === null) return FAILED;
       a = result;
     } else if (kind === 5) {
       const operand = (code & 8) !== 0 ? x : k;
       const test = code & 0xf0;
       if (test === 0) pc += k;
       else pc += (test === 0x10 ? a === operand : test === 0x20 ? a > operand : test === 0x30 ? a >= operand : (a & operand) !== 0) ? jt : jf;
-    } else if (kind === 6) return k !== 0;
+    } else if (kind === 6) return k !== 0 ? YES : NO;
     else if ((code & 0xf8) === 0x80) a = x;
     else x = a;
   }

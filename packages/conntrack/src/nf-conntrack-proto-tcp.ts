@@ -115,16 +115,22 @@ function tcpIgnored(cn: NetnsCt, tcp: IpCtTcp, seg: TcpSegment, skb: SkBuff, dat
   return true;
 }
 
-/** What a reset does: its next state; TCP_CONNTRACK_MAX if it is forged; TCP_CONNTRACK_IGNORE if it needs no window (it answers what we let through). */
+/** What a reset does: its next state; TCP_CONNTRACK_MAX if it is forged; TCP_CONNTRACK_IGNORE if it closes without a look at the window. */
 function tcpReset(ct: NfConn, tcp: IpCtTcp, seg: TcpSegment, dir: number): number {
+  // Of a connection that is ending the ends may have begun another already.
+  if (tcpCanEarlyDrop(ct)) return TCP_CONNTRACK_IGNORE;
   const other = tcp.seen[dir === IP_CT_DIR_ORIGINAL ? 1 : 0];
   let next = TCP_CONNTRACK_CLOSE;
-  if ((other.flags & IP_CT_TCP_FLAG_MAXACK_SET) !== 0) {
+  if ((other.flags & IP_CT_TCP_FLAG_MAXACK_SET) !== 0 && tcp.lastIndex !== TCP_SYN_SET) {
+    const stands = tcp.state === TCP_CONNTRACK_ESTABLISHED;
+    if (seg.seq === 0 && !stands) return next; // most likely in answer to a SYN
     if (((seg.seq - other.tdMaxack) | 0) < 0 && ct.net.ct.sysctlTcpIgnoreInvalidRst === 0) return TCP_CONNTRACK_MAX;
     // RFC 5961 §3: only one that is exact ends the connection; the end may challenge another.
     const exact = seg.seq === other.tdMaxack || (tcp.lastIndex === TCP_ACK_SET && tcp.lastDir === dir && seg.seq === tcp.lastEnd);
-    if (!exact && tcp.state === TCP_CONNTRACK_ESTABLISHED) next = TCP_CONNTRACK_ESTABLISHED;
+    if (exact || !stands) return next;
+    next = TCP_CONNTRACK_ESTABLISHED;
   }
+  // In answer to a SYN, or to an ACK from the middle, that was let through.
   const seen = (ct.status & IPS_SEEN_REPLY) !== 0;
   const assured = (ct.status & IPS_ASSURED) !== 0;
   const answers = (seen && tcp.lastIndex === TCP_SYN_SET) || (!assured && tcp.lastIndex === TCP_ACK_SET);

@@ -29,7 +29,7 @@ const timeout = (): number => conntrackShow(net)[0]?.timeout ?? -1;
 /** Whether a segment from A's client, or (`<`) from B's server, is part of a connection. */
 function send(direction: '>' | '<', flags: string, fields: Fields = {}): boolean {
   const turned = direction === '>' ? { saddr: A, daddr: B, sport: 1000, dport: 80 } : { saddr: B, daddr: A, sport: 80, dport: 1000 };
-  return forward(net, packetOf(net, ipBytes(6, { ...fields, ...turned, flags }))).ctinfo !== null;
+  return forward(packetOf(net, ipBytes(6, { ...fields, ...turned, flags }))).ctinfo !== null;
 }
 
 /** A's first octet is 101, B's 501. */
@@ -98,7 +98,7 @@ describe('states (RFC 9293 §3.3.2, seen from the middle)', () => {
     expect(send('<', 'A', { seq: 9000, ack: 7100, ...data(5000) })).toBe(true);
     expect(send('>', 'A', { seq: 7100, ack: 14_000 })).toBe(true);
     set('tcp_loose', 0);
-    expect(forward(net, packetOf(net, ipBytes(6, { sport: 5, flags: 'A', seq: 1, ack: 1 }))).ctinfo).toBeNull();
+    expect(forward(packetOf(net, ipBytes(6, { sport: 5, flags: 'A', seq: 1, ack: 1 }))).ctinfo).toBeNull();
   });
 
   it('a SYN in TIME_WAIT begins a new connection (RFC 9293 §3.6.1)', () => {
@@ -108,7 +108,7 @@ describe('states (RFC 9293 §3.3.2, seen from the middle)', () => {
     send('>', 'A', { seq: ISS + 2, ack: IRS + 2 });
     expect(state()).toBe('TIME_WAIT');
     // The side that closed first keeps the state; the other may open again.
-    expect(forward(net, packetOf(net, ipBytes(6, { saddr: B, daddr: A, sport: 80, dport: 1000, flags: 'S', seq: 90_000 }))).ctinfo).toBe(IP_CT_NEW);
+    expect(forward(packetOf(net, ipBytes(6, { saddr: B, daddr: A, sport: 80, dport: 1000, flags: 'S', seq: 90_000 }))).ctinfo).toBe(IP_CT_NEW);
     expect(state()).toBe('SYN_SENT');
     expect(conntrackShow(net)[0]!.orig.src).toBe(B);
   });
@@ -151,6 +151,20 @@ describe('resets', () => {
   });
 });
 
+it('a SYN into a connection that stands, answered by a reset: its end had forgotten it', () => {
+  handshake();
+  send('>', 'S', { seq: 77_000 });
+  expect(send('<', 'RA', { seq: 0, ack: 77_001 })).toBe(true);
+  expect([state(), timeout()]).toEqual(['CLOSE', 10]);
+});
+
+it('a reset of a connection that is ending needs no window', () => {
+  handshake();
+  send('>', 'FA', { seq: ISS + 1, ack: IRS + 1 });
+  expect(send('<', 'R', { seq: 1 })).toBe(true);
+  expect(state()).toBe('CLOSE');
+});
+
 describe('windows', () => {
   it('data beyond the other\'s window, or an acknowledgement of what was not sent, is invalid', () => {
     handshake({ win: 1000 });
@@ -170,6 +184,16 @@ describe('windows', () => {
     expect(send('>', 'A', { seq: ISS - 5000, ack: IRS + 1, win: 1000 })).toBe(false);
   });
 
+  it('an acknowledgement of long ago is invalid: further back than any window has been', () => {
+    handshake({ win: 65_000 });
+    for (let sent = 0; sent < 120_000; sent += 60_000) {
+      expect(send('<', 'A', { seq: IRS + 1 + sent, ack: ISS + 1, win: 65_000, ...data(60_000) })).toBe(true);
+      expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 60_001 + sent, win: 65_000 })).toBe(true);
+    }
+    expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 60_001, win: 65_000 })).toBe(true);
+    expect(send('>', 'A', { seq: ISS + 1, ack: IRS + 1, win: 65_000 })).toBe(false);
+  });
+
   it('tcp_be_liberal lets everything pass but what no state allows', () => {
     set('tcp_be_liberal', 1);
     handshake({ win: 1000 });
@@ -183,13 +207,14 @@ describe('windows', () => {
     expect(send('>', 'A', { seq: ISS + 1 + 100_000, ack: IRS + 1, ...data(100) })).toBe(true);
     const other = (direction: '>' | '<', fields: Fields): boolean => {
       const ends = direction === '>' ? { saddr: A, daddr: B, sport: 2000, dport: 80 } : { saddr: B, daddr: A, sport: 80, dport: 2000 };
-      return forward(net, packetOf(net, ipBytes(6, { win: 1000, ...fields, ...ends }))).ctinfo !== null;
+      return forward(packetOf(net, ipBytes(6, { win: 1000, ...fields, ...ends }))).ctinfo !== null;
     };
     other('>', { flags: 'S', seq: ISS, options: scale });
     other('<', { flags: 'SA', seq: IRS, ack: ISS + 1 });
     other('>', { flags: 'A', seq: ISS + 1, ack: IRS + 1 });
     other('<', { flags: 'A', seq: IRS + 1, ack: ISS + 1 });
     expect(other('>', { flags: 'A', seq: ISS + 1 + 100_000, ack: IRS + 1, ...data(100) })).toBe(false);
+    expect(other('<', { flags: 'A', seq: IRS + 1 + 100_000, ack: ISS + 1, ...data(100) })).toBe(false);
   });
 
   it('RFC 2018: a selective acknowledgement beyond what was sent is invalid', () => {
@@ -256,10 +281,10 @@ describe('timeouts', () => {
 it('a wrong checksum, or a header that is cut off or lies about its length, is invalid', () => {
   const bytes = ipBytes(6, { flags: 'S' });
   bytes[36]! ^= 1;
-  expect(forward(net, packetOf(net, bytes)).ctinfo).toBeNull();
-  for (const length of [24, 30, 39]) expect(forward(net, packetOf(net, ipBytes(6, { flags: 'S' }).subarray(0, length))).ctinfo).toBeNull();
+  expect(forward(packetOf(net, bytes)).ctinfo).toBeNull();
+  for (const length of [24, 30, 39]) expect(forward(packetOf(net, ipBytes(6, { flags: 'S' }).subarray(0, length))).ctinfo).toBeNull();
   const long = ipBytes(6, { flags: 'S' });
   long[32] = 0xf0;
-  expect(forward(net, packetOf(net, long)).ctinfo).toBeNull();
+  expect(forward(packetOf(net, long)).ctinfo).toBeNull();
   expect(net.ct.count).toBe(0);
 });

@@ -1,6 +1,7 @@
 import { destroyNet, sleep, sysctlRead, sysctlWrite } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { NFPROTO_IPV4, NF_ACCEPT, NF_DROP, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING, nfCtAttach, nfHook, nfRegisterNetHook } from '@stack/netfilter';
+import { nfCtHookContract } from '@stack/netfilter/contract';
 import { allocSkb, consumeSkb, leakReport } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,7 +31,7 @@ const seconds = (n: number): Promise<void> => sleep(net.world, n * 1000);
 function send(protocol: number, fields: Fields = {}, back = false): Passed {
   const { sport = 1000, dport = protocol === 6 ? 80 : 53 } = fields;
   const turned = back ? { saddr: B, daddr: A, sport: dport, dport: sport } : { sport, dport };
-  return forward(net, packetOf(net, ipBytes(protocol, { ...fields, ...turned, ...(fields.saddr === undefined ? {} : { saddr: fields.saddr }) })));
+  return forward(packetOf(net, ipBytes(protocol, { ...fields, ...turned, ...(fields.saddr === undefined ? {} : { saddr: fields.saddr }) })));
 }
 
 const udp = (fields: Fields = {}, back = false): Passed => send(17, fields, back);
@@ -45,7 +46,7 @@ describe('a connection', () => {
     nfRegisterNetHook(net, { pf: NFPROTO_IPV4, hooknum: NF_INET_POST_ROUTING, priority: 0, hook: (_p, skb) => (skb.mark === 1 ? NF_DROP : NF_ACCEPT) });
     const skb = packetOf(net, ipBytes(17, {}));
     skb.mark = 1;
-    expect(forward(net, skb).accepted).toBe(false);
+    expect(forward(skb).accepted).toBe(false);
     expect([rows(), net.ct.count]).toEqual([[], 0]);
     expect(udp().ctinfo).toBe(IP_CT_NEW);
     expect(rows()).toHaveLength(1);
@@ -70,7 +71,7 @@ describe('a connection', () => {
   it('that a packet has already is left alone: loopback, or our own error', () => {
     const skb = packetOf(net, ipBytes(17, {}));
     nfHook(NFPROTO_IPV4, NF_INET_PRE_ROUTING, skb, null, null, (at) => {
-      forward(net, at);
+      forward(at);
       return 0;
     });
     expect([stat('ignore'), net.ct.count]).toEqual([1, 1]);
@@ -115,6 +116,22 @@ describe('a connection', () => {
   });
 });
 
+describe('the contract of NfCtHook', () => {
+  for (const { name, run } of nfCtHookContract) {
+    it(name, () => run(() => ({
+      net,
+      tracked: () => {
+        let tracked: SkBuff | null = null;
+        nfHook(NFPROTO_IPV4, NF_INET_PRE_ROUTING, packetOf(net, ipBytes(17, {})), null, null, (skb) => {
+          tracked = skb;
+          return 0;
+        });
+        return tracked!;
+      },
+    })));
+  }
+});
+
 describe('UDP', () => {
   it('is kept 30 s; a stream, which is one that is answered after 2 s too, 120 s and assured', async () => {
     udp();
@@ -136,7 +153,7 @@ describe('UDP', () => {
     const broken = (change: (bytes: Uint8Array) => void): Passed => {
       const bytes = ipBytes(17, { payload: new Uint8Array(4) });
       change(bytes);
-      return forward(net, packetOf(net, bytes));
+      return forward(packetOf(net, bytes));
     };
     const wrong = [(b: Uint8Array): void => void (b[25] = 99), (b: Uint8Array): void => void (b[25] = 3), (b: Uint8Array): void => void (b[31]! ^= 1)];
     for (const change of wrong) expect(broken(change)).toMatchObject({ accepted: true, ctinfo: null });
@@ -147,7 +164,7 @@ describe('UDP', () => {
   });
 
   it('cut off behind the IP header is invalid', () => {
-    for (const length of [20, 23, 27]) expect(forward(net, packetOf(net, ipBytes(17, {}).subarray(0, length))).ctinfo).toBeNull();
+    for (const length of [20, 23, 27]) expect(forward(packetOf(net, ipBytes(17, {}).subarray(0, length))).ctinfo).toBeNull();
   });
 });
 
@@ -177,14 +194,14 @@ describe('ICMP', () => {
     const about = ipBytes(17, {});
     const invalid: Passed[] = [
       icmp({ type: 3, payload: ipBytes(17, { sport: 9 }) }, true),
-      forward(net, packetOf(net, ipBytes(1, { saddr: B, daddr: '10.0.0.9', type: 3, payload: about }))),
+      forward(packetOf(net, ipBytes(1, { saddr: B, daddr: '10.0.0.9', type: 3, payload: about }))),
       icmp({ type: 3, payload: about.subarray(0, 27) }, true),
       icmp({ type: 3, payload: about.subarray(0, 10) }, true),
       icmp({ type: 19, payload: about }, true),
     ];
     const bytes = ipBytes(1, { saddr: B, daddr: A, type: 3, payload: about });
     bytes[30]! ^= 1;
-    invalid.push(forward(net, packetOf(net, bytes)));
+    invalid.push(forward(packetOf(net, bytes)));
     expect(invalid.map(({ ctinfo }) => ctinfo)).toEqual(invalid.map(() => null));
     expect([stat('icmp_error'), stat('invalid')]).toEqual([invalid.length, invalid.length]);
   });
@@ -267,5 +284,5 @@ describe('the table', () => {
 it('a fragment that is not the first has no connection', () => {
   const bytes = ipBytes(17, {});
   bytes[7] = 5;
-  expect(forward(net, packetOf(net, bytes))).toMatchObject({ accepted: true, ctinfo: null });
+  expect(forward(packetOf(net, bytes))).toMatchObject({ accepted: true, ctinfo: null });
 });

@@ -135,8 +135,8 @@ class Forwarding {
   left: Passed = { accepted: false, ctinfo: null, bytes: new Uint8Array(0) };
 }
 
-/** Takes a packet through PRE_ROUTING and, unless `stop`, POST_ROUTING, as forwarding does. */
-export function forward(net: Net, skb: SkBuff, stop = false): Passed {
+/** Takes a packet through PRE_ROUTING and POST_ROUTING, as forwarding does. */
+export function forward(skb: SkBuff): Passed {
   const state = new Forwarding();
   const leave = (at: SkBuff): number => {
     const bytes = at.buf.slice(at.data, at.tail);
@@ -144,8 +144,6 @@ export function forward(net: Net, skb: SkBuff, stop = false): Passed {
     consumeSkb(at);
     return 0;
   };
-  nfHook(NFPROTO_IPV4, NF_INET_PRE_ROUTING, skb, null, null, (at) => (
-    stop ? leave(at) : nfHook(NFPROTO_IPV4, NF_INET_POST_ROUTING, at, null, null, leave)
-  ));
+  nfHook(NFPROTO_IPV4, NF_INET_PRE_ROUTING, skb, null, null, (at) => nfHook(NFPROTO_IPV4, NF_INET_POST_ROUTING, at, null, null, leave));
   return state.left;
 }

@@ -164,6 +164,7 @@ async function discover(server: Server, msg: DhcpMessage): Promise<void> {
   const { table, config, stats } = server;
   const client = clientOf(msg);
   const mac = macText(msg.chaddr);
+  if (leaseOf(table, client)?.probing === true) return;
   for (let probes = 0; probes < MAX_PROBES; probes++) {
     const addr = leaseChoose(table, client, mac, optAddress(msg, OPT_REQUESTED_IP), nowOf(server));
     if (addr === null) break;
@@ -173,7 +174,10 @@ async function discover(server: Server, msg: DhcpMessage): Promise<void> {
     if (lease.state !== LEASE_BOUND || nowOf(server) >= lease.expires) hold(server, lease, LEASE_OFFERED, OFFER_TIME);
     lease.mac = mac;
     lease.hostname = optText(msg, OPT_HOST_NAME);
-    if (!isNew || !await arpProbe(server.task, server.dev, addr, config.probe)) {
+    lease.probing = true;
+    const used = isNew && await arpProbe(server.task, server.dev, addr, config.probe);
+    lease.probing = false;
+    if (!used) {
       if (table.byClient.get(client) === lease) await offer(server, msg, lease);
       return;
     }

@@ -23,6 +23,8 @@ export class Lease {
   expires: number;
   mac: string;
   hostname: string;
+  /** It is being found out whether somebody uses the address. */
+  probing: boolean;
 
   constructor(client: string, addr: number) {
     this.client = client;
@@ -31,6 +33,7 @@ export class Lease {
     this.expires = 0;
     this.mac = '';
     this.hostname = '';
+    this.probing = false;
   }
 }
 

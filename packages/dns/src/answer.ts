@@ -110,7 +110,7 @@ export function answerFromZones(store: ZoneStore, response: DnsMessage, asked: s
       addReferral(store, response, servers);
       return null;
     }
-    if (aliases === 0) response.flags |= NS_AA;
+    response.flags |= NS_AA;
     const node = nodeOrWildcard(store, zone, name);
     const records = node?.get(type);
     const alias = node?.get(T_CNAME)?.[0];

@@ -7,7 +7,7 @@ import { INET_FLAGS_RECVERR, inetTestBit, IP_PMTUDISC_DONT } from '@stack/inet-s
 import type { InetSock } from '@stack/inet-sock';
 import {
   ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_PARAMETERPROB, ICMP_REDIRECT, ICMP_SOURCE_QUENCH, icmpErrCode, icmpErrConvert, icmpErrFatal,
-  icmpErrType, ipIcmpError, ipv4SkUpdatePmtu,
+  icmpErrType, ipIcmpError, ipv4SkRedirect, ipv4SkUpdatePmtu,
 } from '@stack/ip';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_ESTABLISHED } from '@stack/socket';
@@ -21,6 +21,7 @@ export function inetDgramErr(sk: InetSock, skb: SkBuff, info: number, payload: n
   const code = icmpErrCode(skb);
   const tooBig = type === ICMP_DEST_UNREACH && code === ICMP_FRAG_NEEDED;
   if (tooBig) ipv4SkUpdatePmtu(skb, sk, info);
+  if (type === ICMP_REDIRECT) ipv4SkRedirect(skb, sk);
   if (type === ICMP_REDIRECT || type === ICMP_SOURCE_QUENCH) return;
   const recverr = inetTestBit(sk, INET_FLAGS_RECVERR);
   if (!recverr && sk.skState !== TCP_ESTABLISHED) return;

@@ -46,7 +46,7 @@ function rawSetsockopt(sock: Sock, level: number, name: number, value: SockOptVa
   if (name !== ICMP_FILTER) return -ENOPROTOOPT;
   if (sk.inetNum !== IPPROTO_ICMP) return -EOPNOTSUPP;
   if (typeof value === 'number') sk.icmpFilter = value | 0;
-  else if (value instanceof IcmpFilter) sk.icmpFilter = value.data;
+  else if (typeof value === 'object' && 'data' in value) sk.icmpFilter = (value as IcmpFilter).data | 0;
   else return -EINVAL;
   return 0;
 }

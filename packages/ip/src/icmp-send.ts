@@ -92,6 +92,7 @@ export function icmpSend(skb: SkBuff, type: number, code: number, info: number):
   const rt = skb.dst as Rtable | null;
   if (rt === null || skb.networkHeader < skb.head || skb.networkHeader + IP_HDR_LEN > skb.tail) return;
   const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'icmp_send', skb);
   if (icmpForbidden(skb, rt, type)) return;
   const loopback = rt.dev !== null && rt.dev === net.netdev.loopbackDev && ipHdrSaddr(skb) >>> 24 === 127;
   if (!loopback && !icmpv4MaskAllow(net, type, code) && !icmpGlobalAllow(net)) return;

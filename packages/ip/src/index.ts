@@ -40,7 +40,7 @@ export { __ip4DatagramConnect, ip4DatagramConnect, ip4DatagramDisconnect } from 
 export { ipIcmpError, ipLocalError, ipRecvError } from './ip-recverr.ts';
 export { icmpErrCode, icmpErrType } from './icmp.ts';
 export { icmpErrConvert, icmpErrFatal } from './icmp-err.ts';
-export { ipv4Redirect, ipv4SkUpdatePmtu, ipv4UpdatePmtu } from './ip-pmtu.ts';
+export { ipv4Redirect, ipv4SkRedirect, ipv4SkUpdatePmtu, ipv4UpdatePmtu } from './ip-pmtu.ts';
 export { ipGetsockopt, ipSetsockopt, ipSockSetTos } from './ip-sockglue.ts';
 export { ipCmsgRecv, ipCmsgSend, ipv4PktinfoPrepare } from './ip-cmsg.ts';
 export { IpMcSocklist, ipMcDropSocket, ipMcJoinGroup, ipMcLeaveGroup, ipMcSfAllow } from './ip-mc-sock.ts';

@@ -5,6 +5,7 @@ import { HZ, delTimer, netAtExit, randomU32, registerMib, requireNet, requireNoN
 import type { Net } from '@stack/kernel';
 import { INADDR_LOOPBACK } from '@stack/inet-sock';
 import { neighCarrierDown, neighChangeaddr, neighIfdown, neighSysctlRegister, neighTableInit } from '@stack/neigh';
+import type { NeighTableOps } from '@stack/neigh';
 import {
   IFF_LOOPBACK, IFF_UP, NETDEV_CHANGE, NETDEV_CHANGEADDR, NETDEV_CHANGEMTU, NETDEV_CHANGENAME, NETDEV_DOWN, NETDEV_REGISTER,
   NETDEV_UNREGISTER, NETDEV_UP, devAddOffload, devAddPack, devRemoveOffload, devRemovePack, netifCarrierOk,
@@ -33,11 +34,14 @@ import { IPSTATS_MIB_DEFAULTTTL, IPSTATS_MIB_FORWARDING } from './snmp-names.ts'
 import { devinetSysctlInit, devinetSysctlRegister, devinetSysctlUnregister } from './sysctl-devinet.ts';
 import { ipv4SysctlInit } from './sysctl-net-ipv4.ts';
 
-/** Installs IPv4: routes, ARP, ICMP, input and output. Needs netdev, netfilter and neigh; throws if one is not there. */
-export function installIp(net: Net): void {
+/**
+ * Installs IPv4: routes, ARP, ICMP, input and output. Needs netdev, netfilter and neigh; throws if one is not there. `resolver`
+ * finds the link-layer addresses of neighbours; one that needs no questions leaves ARP to answer those of others.
+ */
+export function installIp(net: Net, resolver: NeighTableOps = arpTableOps): void {
   requireNet(net, 'installIp', 'netdev', 'nf', 'neigh');
   requireNoNet(net, 'installIp', 'ipv4');
-  const arpTbl = neighTableInit(net, arpTableOps);
+  const arpTbl = neighTableInit(net, resolver);
   const ipv4 = new NetnsIpv4(net, arpTbl, new RouteCache(randomU32(net.world.random), rtGcTimer(net)));
   net.ipv4 = ipv4;
   for (const mib of [ipv4.ipMib, ipv4.ipExtMib, ipv4.icmpMib, ipv4.icmpMsgMib]) registerMib(net, mib);

@@ -131,7 +131,7 @@ function ipCorkSkb(sk: InetSock, cork: InetCork, rt: Rtable, length: number, tra
   const optlen = cork.opt === null ? 0 : cork.opt.length;
   const offload = dev !== null && (dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) !== 0;
   const whole = length + IP_HDR_LEN + optlen <= cork.fragsize || cork.gsoSize !== 0;
-  const partial = offload && whole && transhdrlen !== 0 && (flags & MSG_MORE) === 0;
+  const partial = offload && whole && (flags & MSG_MORE) === 0;
   skb.ipSummed = partial ? CHECKSUM_PARTIAL : CHECKSUM_NONE;
   return skb;
 }

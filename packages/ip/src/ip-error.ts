@@ -15,7 +15,9 @@ import { IPSTATS_MIB_INADDRERRORS, IPSTATS_MIB_INNOROUTES } from './snmp-names.t
 
 /** Drops skb (consumed): a router tells its sender (RFC 1812 §5.2.7.1), a host does not forward and only counts. */
 export function ipError(skb: SkBuff): number {
-  const ipv4 = skb.net.ipv4;
+  const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'ip_error', skb);
+  const ipv4 = net.ipv4;
   const dst = skb.dst;
   const error = dst === null ? 0 : dst.error;
   const inDev = skb.dev === null ? null : skb.dev.ipPtr;

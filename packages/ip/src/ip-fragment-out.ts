@@ -44,6 +44,8 @@ export function ipExceedsMtu(skb: SkBuff): boolean {
 
 /** Cuts skb (consumed) and gives each piece to output; or drops it and tells the sender, if it may not be cut. Returns 0 or an error. */
 export function ipFragmentOrDrop(skb: SkBuff, output: (skb: SkBuff) => number): number {
+  const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'ip_fragment', skb);
   const rt = skb.dst as Rtable | null;
   if (rt === null) return ipFragmentFail(skb, SKB_DROP_REASON_PKT_TOO_BIG, -EMSGSIZE);
   if (skb.shinfo.gsoSize !== 0) return ipFragmentGso(skb, output);

@@ -148,6 +148,7 @@ function ipFragTooFar(qp: IpFragQueue): boolean {
  * caller's, or null: it is not complete yet, or never will be.
  */
 export function ipDefrag(net: Net, skb: SkBuff, user: number): SkBuff | null {
+  if (net.trace !== null) net.trace.hit(net, 'ip_defrag', skb);
   snmpInc(net.ipv4.ipMib, IPSTATS_MIB_REASMREQDS);
   skbOrphan(skb);
   let qp = ipFind(net, skb, user);
@@ -264,6 +265,7 @@ function ipFragReasm(qp: IpFragQueue): SkBuff | null {
   const net = qp.net;
   const head = qp.fragments;
   if (head === null) return null;
+  if (net.trace !== null) net.trace.hit(net, 'ip_frag_reasm', head);
   const ihl = ipHdrlen(head);
   const ecn = ipFragEcn(qp.ecn);
   const len = ihl + qp.len;

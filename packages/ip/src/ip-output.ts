@@ -254,6 +254,8 @@ function ipMcLoopback(skb: SkBuff): void {
 
 /** Turns a packet round (consumed): it comes in by its own device, its route still on it. */
 export function devLoopbackXmit(skb: SkBuff): number {
+  const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'dev_loopback_xmit', skb);
   skbResetMacHeader(skb);
   __skbPull(skb, skb.networkHeader - skb.data);
   skb.pktType = PACKET_LOOPBACK;

@@ -44,6 +44,17 @@ export function ipv4Redirect(skb: SkBuff): void {
   dstRelease(rt);
 }
 
+/** As ipv4Redirect(), for a packet of sk. */
+export function ipv4SkRedirect(skb: SkBuff, sk: InetSock): void {
+  const at = skb.data;
+  const rt = quotedRoute(
+    sk.skNet, skb.view.getInt32(at + IPH_DADDR), skb.view.getInt32(at + IPH_SADDR), sk.tos, sk.skProtocol, sk.skBoundDevIf,
+  );
+  if (rt === null) return;
+  rt.ops.redirect(rt, null, skb);
+  dstRelease(rt);
+}
+
 /** The route of a packet of ours that was quoted, with a reference; null if there is none (any more). */
 function quotedRoute(net: Net, daddr: number, saddr: number, tos: number, protocol: number, oif: number): Rtable | null {
   if (ipv4IsMulticast(daddr)) return null;

@@ -52,6 +52,7 @@ function redirectCredible(inDev: InDevice, newGw: number, oldGw: number): boolea
  * once it is known to be there.
  */
 export function ipDoRedirect(rt: Rtable, skb: SkBuff): void {
+  if (rt.net.trace !== null) rt.net.trace.hit(rt.net, 'ip_do_redirect', skb);
   const dev = rt.dev;
   const inDev = dev === null ? null : dev.ipPtr;
   if (dev === null || inDev === null || skb.view.getUint8(skb.transportHeader + ICMPH_CODE) > ICMP_REDIR_HOSTTOS) return;
@@ -73,6 +74,7 @@ export function redirectWanted(inDev: InDevice, saddr: number, gw: number): bool
 /** Tells the sender of skb (lent), which is being forwarded back to the link it came from, of the better gateway; less and less often if he does not listen. */
 export function ipRtSendRedirect(skb: SkBuff, rt: Rtable): void {
   const net = skb.net;
+  if (net.trace !== null) net.trace.hit(net, 'ip_rt_send_redirect', skb);
   const now = net.world.jiffies;
   const peer = icmpPeer(net, ipHdrSaddr(skb), now, net.ipv4.sysctlIcmpRatelimit);
   if (((now - peer.redirectLast) | 0) > REDIRECT_SILENCE) peer.redirects = 0;

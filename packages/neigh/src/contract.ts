@@ -17,6 +17,8 @@ import { neighRelease } from './neigh-hash.ts';
 import { NUD_CONNECTED, NUD_FAILED, NUD_INCOMPLETE, NUD_REACHABLE, NUD_VALID } from './nud.ts';
 import type { NeighTable, Neighbour } from './neighbour.ts';
 
+export { neighKnownContract, type NeighKey, type NeighKnownRig, type NeighKnownRule } from './contract-known.ts';
+
 /** What a rule works with: a resolver on one device whose link the test plays. */
 export interface NeighRig {
   readonly net: Net;

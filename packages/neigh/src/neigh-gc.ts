@@ -7,7 +7,7 @@
  */
 import { HZ, TIMER_DEFERRABLE, delTimer, modTimer, randomBelow, timerSetup } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
-import { NUD_FAILED, NUD_IN_TIMER, NUD_NOARP, NUD_PERMANENT } from './nud.ts';
+import { NUD_FAILED, NUD_IN_TIMER, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from './nud.ts';
 import { neighForEach, neighRemove } from './neigh-hash.ts';
 import type { NeighParms, NeighTable, Neighbour } from './neighbour.ts';
 
@@ -74,8 +74,12 @@ export function neighForcedGc(table: NeighTable): number {
   return before - table.entries;
 }
 
+/**
+ * Deviation: who is known to be reachable is spared; it will be STALE soon if nobody uses it. Linux takes it once it has
+ * not changed for 5 s, so that a flood of addresses that nobody has takes a router's neighbours in use from it.
+ */
 function neighCollectForced(neigh: Neighbour, now: number): void {
-  if (neigh.refcnt !== 1 || (neigh.nudState & NUD_PERMANENT) !== 0) return;
+  if (neigh.refcnt !== 1 || (neigh.nudState & (NUD_PERMANENT | NUD_REACHABLE)) !== 0) return;
   const old = ((now - neigh.updated) | 0) > FORCED_GC_AGE;
   if ((neigh.nudState & (NUD_FAILED | NUD_NOARP)) !== 0 || old) neighRemove(neigh);
 }

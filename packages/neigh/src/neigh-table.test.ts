@@ -40,6 +40,21 @@ test('gc_thresh3: a full table collects what is old and unused, and refuses when
   await finish(rig);
 });
 
+test('who is known to be reachable is not collected by force', async () => {
+  const rig = makeRig();
+  rig.table.gcThresh3 = 2;
+  const neigh = entry(rig, 1);
+  inside(rig.net, () => neighUpdate(neigh, LLADDR, NUD_REACHABLE, NEIGH_UPDATE_F_OVERRIDE));
+  neighRelease(neigh);
+  neighRelease(entry(rig, 2));
+  await sleep(rig.world, 6000);
+  neighRelease(entry(rig, 3));
+  const left: number[] = [];
+  neighForEach(rig.table, (each) => left.push(each.primaryKey0), null);
+  expect(left.sort()).toEqual([1, 3]);
+  await finish(rig);
+});
+
 test('gc_thresh2: above it a new entry makes room, but not twice within five seconds', async () => {
   const rig = makeRig();
   rig.table.gcThresh2 = 4;

@@ -91,7 +91,7 @@ export interface Rig {
 }
 
 /** A host with one card, up, and the test family's table. */
-export function makeRig(cache = true): Rig {
+export function makeRig(cache = true, ops: NeighTableOps = testTableOps): Rig {
   reports.length = 0;
   const world = createWorld({ debug: true, seed: 1 });
   installSkbuff(world);
@@ -104,7 +104,7 @@ export function makeRig(cache = true): Rig {
   devAddrSet(dev, Uint8Array.from([2, 0, 0, 0, 0, 1]));
   registerNetdevice(dev);
   inside(net, () => devOpen(dev));
-  return { world, net, dev, frames: card.frames, table: neighTableInit(net, testTableOps) };
+  return { world, net, dev, frames: card.frames, table: neighTableInit(net, ops) };
 }
 
 export function inside(net: Net, fn: () => void): void {

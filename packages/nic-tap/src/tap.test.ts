@@ -180,6 +180,13 @@ describe('receiving', () => {
     expect(dev.stats).toMatchObject({ rxErrors: 1, rxLengthErrors: 1 });
   });
 
+  test('a frame of one MTU and a VLAN tag is read whole', () => {
+    start(false);
+    inbox = [frame(1518, 4)];
+    tapInterrupt(dev, 0, UV_READABLE);
+    expect(taken[0]?.bytes).toHaveLength(1504);
+  });
+
   test('a larger MTU is read from the next frame on', () => {
     start(false);
     expect(devSetMtu(dev, 9000)).toBe(0);

@@ -7,7 +7,7 @@
 
 import { EAGAIN, EIO, ENOMEM, interrupt } from '@stack/kernel';
 import {
-  ETH_HLEN, ETH_P_IP, ETH_P_IPV6, NETDEV_TX_BUSY, NETDEV_TX_OK, PACKET_HOST, ethMacAddr, ethTypeTrans, napiCompleteDone,
+  ETH_HLEN, ETH_P_IP, ETH_P_IPV6, NETDEV_TX_BUSY, NETDEV_TX_OK, PACKET_HOST, VLAN_HLEN, ethMacAddr, ethTypeTrans, napiCompleteDone,
   napiDisable, napiEnable, napiGroReceive, napiSchedule, netdevAllocSkb, netifCarrierOff, netifNapiAdd, netifStartQueue,
   netifStopQueue, netifWakeQueue, type NapiStruct, type NetDevice, type NetDeviceOps,
 } from '@stack/netdev';
@@ -99,10 +99,15 @@ function tapUninit(dev: NetDevice): void {
   priv.addresses.clear();
 }
 
+/** Octets of the longest frame at `mtu`: a VLAN tag comes on top of it. */
+function tapFrameMax(dev: NetDevice, mtu: number): number {
+  return mtu + dev.hardHeaderLen + VLAN_HLEN;
+}
+
 function tapOpen(dev: NetDevice): number {
   const priv = tapPriv(dev);
   if (priv.poll === null || priv.napi === null) return -EIO;
-  priv.rxLength = priv.vnetHdr ? RX_MAX : dev.mtu + dev.hardHeaderLen;
+  priv.rxLength = priv.vnetHdr ? RX_MAX : tapFrameMax(dev, dev.mtu);
   if (!tapRefill(dev, priv)) return -ENOMEM;
   napiEnable(priv.napi);
   netifStartQueue(dev);
@@ -122,7 +127,7 @@ function tapStop(dev: NetDevice): number {
 function tapChangeMtu(dev: NetDevice, mtu: number): number {
   const priv = tapPriv(dev);
   if (priv.vnetHdr) return 0;
-  priv.rxLength = mtu + dev.hardHeaderLen;
+  priv.rxLength = tapFrameMax(dev, mtu);
   if (priv.rxPage === null) return 0;
   putPage(priv.rxPage);
   priv.rxPage = null; // tapPoll takes another

@@ -12,8 +12,7 @@ import {
   sockNoListen, sockNoShutdown, sockNoSocketpair, sockOrphan, sockPut, sockRegister, sockUnregister, SS_UNCONNECTED,
 } from '@stack/socket';
 import type { NetProtoFamily, Proto, ProtoOps, Sock, SockAddr, Socket, SockOptValue } from '@stack/socket';
-import { SLL_ADDRLEN } from './if-packet.ts';
-import type { SockAddrLl } from './if-packet.ts';
+import { isSockAddrLl, SLL_ADDRLEN } from './if-packet.ts';
 import { packetDoBind, packetNetdevNotifier, registerProtHook, unregisterProtHook } from './packet-hook.ts';
 import { packetFlushMclist } from './packet-mc.ts';
 import { packetGetsockopt, packetSetsockopt } from './packet-opt.ts';
@@ -24,25 +23,24 @@ import { NetnsPacket, packetSk, packetSklistAdd, packetSklistDel, PacketSock } f
 
 /** bind: protocol and device. 0, -EINVAL for another family's address, -ENODEV. */
 function packetBind(sock: Socket, uaddr: SockAddr): number {
-  if (uaddr.saFamily !== AF_PACKET) return -EINVAL;
-  const addr = uaddr as SockAddrLl;
-  return packetDoBind(packetSk(sock.sk as Sock), addr.sllIfindex, addr.sllProtocol);
+  if (uaddr.saFamily !== AF_PACKET || !isSockAddrLl(uaddr)) return -EINVAL;
+  return packetDoBind(packetSk(sock.sk as Sock), uaddr.sllIfindex, uaddr.sllProtocol);
 }
 
-/** getname: what the sock is bound to, and the address of that device. There is no peer: -EOPNOTSUPP. */
+/** getname: what the sock is bound to, and the address of that device. There is no peer: -EOPNOTSUPP; -EINVAL for another family's struct. */
 function packetGetname(sock: Socket, uaddr: SockAddr, peer: boolean): number {
   if (peer) return -EOPNOTSUPP;
+  if (!isSockAddrLl(uaddr)) return -EINVAL;
   const po = packetSk(sock.sk as Sock);
-  const addr = uaddr as SockAddrLl;
   const dev = devGetByIndex(sock.net, po.ifindex);
-  addr.saFamily = AF_PACKET;
-  addr.sllIfindex = po.ifindex;
-  addr.sllProtocol = po.num;
-  addr.sllPkttype = 0;
-  addr.sllHatype = dev === null ? 0 : dev.type;
-  addr.sllHalen = dev === null ? 0 : dev.addrLen;
-  addr.sllAddr.fill(0);
-  if (dev !== null) addr.sllAddr.set(dev.devAddr.subarray(0, SLL_ADDRLEN));
+  uaddr.saFamily = AF_PACKET;
+  uaddr.sllIfindex = po.ifindex;
+  uaddr.sllProtocol = po.num;
+  uaddr.sllPkttype = 0;
+  uaddr.sllHatype = dev === null ? 0 : dev.type;
+  uaddr.sllHalen = dev === null ? 0 : dev.addrLen;
+  uaddr.sllAddr.fill(0);
+  if (dev !== null) uaddr.sllAddr.set(dev.devAddr.subarray(0, SLL_ADDRLEN));
   return 0;
 }
 

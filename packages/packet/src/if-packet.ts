@@ -60,6 +60,11 @@ export class SockAddrLl extends SockAddr {
   }
 }
 
+/** Can `addr` hold an address of the link layer? By its fields, so that a struct from another copy of this package will do. */
+export function isSockAddrLl(addr: SockAddr): addr is SockAddrLl {
+  return 'sllAddr' in addr;
+}
+
 /** struct packet_mreq: what PACKET_ADD_MEMBERSHIP and PACKET_DROP_MEMBERSHIP take. */
 export class PacketMreq {
   mrIfindex: number;

@@ -17,7 +17,7 @@ export function packetSetsockopt(sock: Socket, level: number, name: number, valu
   if (level !== SOL_PACKET) return -ENOPROTOOPT;
   const po = packetSk(sock.sk as Sock);
   if (name === PACKET_ADD_MEMBERSHIP || name === PACKET_DROP_MEMBERSHIP) {
-    if (typeof value !== 'object' || !('mrIfindex' in value)) return -EINVAL;
+    if (typeof value !== 'object' || !('mrIfindex' in value) || !('mrAddress' in value)) return -EINVAL;
     const mreq = value as PacketMreq;
     return name === PACKET_ADD_MEMBERSHIP ? packetMcAdd(po, mreq) : packetMcDrop(po, mreq);
   }

@@ -1,13 +1,13 @@
 // Receiving by packet sockets: packet(7), each rule of it by name.
-import { destroyNet, EAGAIN, EINVAL, ENETDOWN, ENODEV, openReport } from '@stack/kernel';
+import { destroyNet, EAGAIN, EINVAL, ENETDOWN, ENODEV, ENOENT, EOPNOTSUPP, openReport } from '@stack/kernel';
 import {
   ARPHRD_ETHER, devClose, devOpen, ETH_P_ALL, ETH_P_ARP, ETH_P_IP, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, PACKET_OTHERHOST,
-  unregisterNetdevice,
+  netdevRxHandlerRegister, RX_HANDLER_ANOTHER, unregisterNetdevice,
 } from '@stack/netdev';
 import {
-  AF_INET, EPOLLIN, MSG_OOB, MSG_PEEK, MSG_TRUNC, PollFd, POLLIN, SCM_TIMESTAMPNS, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_ERROR, SO_LOCK_FILTER,
-  SO_RCVBUF, SO_TIMESTAMPNS, SockAddr, SOCK_DGRAM, SOCK_RAW, SOL_PACKET, SOL_SOCKET, sysBind, sysClose, sysGetsockname, sysGetsockopt, sysPoll,
-  sysSetsockopt, Timespec,
+  AF_INET, EPOLLIN, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, PollFd, POLLIN, SCM_TIMESTAMPNS, SIOCGSTAMP, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_ERROR, SO_LOCK_FILTER,
+  SO_RCVBUF, SO_RXQ_OVFL, SO_TIMESTAMPNS, SockAddr, SOCK_DGRAM, SOCK_RAW, SOL_PACKET, SOL_SOCKET, sysBind, sysClose, sysGetpeername, sysGetsockname, sysGetsockopt, sysIoctl, sysPoll, sysRecvfrom,
+  sysSetsockopt, Timespec, Timeval,
 } from '@stack/socket';
 import type { SockFilter } from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
@@ -97,6 +97,16 @@ test('bind: -ENODEV for an interface that there is not, -EINVAL for another fami
   const fd = packetSocket(rig, SOCK_RAW, ETH_P_ALL);
   expect(sysBind(rig.task, fd, new SockAddrLl(ETH_P_ALL, 99))).toBe(-ENODEV);
   expect(sysBind(rig.task, fd, new SockAddr(AF_INET))).toBe(-EINVAL);
+});
+
+test('another family\'s address to be filled is EINVAL, and no packet is lost', () => {
+  const dev = makeCard(start());
+  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_ALL);
+  receive(dev, frameOf([1]));
+  expect(sysRecvfrom(rig.task, fd, new Uint8Array(64), MSG_DONTWAIT, new SockAddr(AF_INET))).toBe(-EINVAL);
+  expect(sysGetsockname(rig.task, fd, new SockAddr(AF_INET))).toBe(-EINVAL);
+  expect(sysGetpeername(rig.task, fd, new SockAddrLl())).toBe(-EOPNOTSUPP);
+  expect(recvmsg(rig, fd).data).toEqual([1]);
 });
 
 test('bind again: the protocol and interface of before are no longer heard', () => {
@@ -200,9 +210,9 @@ test('a filter sees the frame, lets pass what it wants of it, and rejects; what 
   expect(sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_DETACH_FILTER, 0)).toBeLessThan(0);
 });
 
-test('SO_TIMESTAMPNS: the World\'s time of reception, to the nanosecond, however late it is read', async () => {
+test.each([ETH_P_ALL, ETH_P_IP])('SO_TIMESTAMPNS: the World\'s time of reception, to the nanosecond, however late it is read (type %i)', async (type) => {
   const dev = makeCard(start());
-  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_ALL);
+  const fd = packetSocket(rig, SOCK_DGRAM, type);
   sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
   const epoch = rig.world.clock.wallTime() / 1000;
   await sysPoll(rig.task, [new PollFd(fd, POLLIN)], 25);
@@ -210,6 +220,49 @@ test('SO_TIMESTAMPNS: the World\'s time of reception, to the nanosecond, however
   await sysPoll(rig.task, [new PollFd(fd, 0)], 1000);
   const [cmsg] = recvmsg(rig, fd).msg.msgControl ?? [];
   expect([cmsg?.cmsgType, cmsg?.cmsgData]).toEqual([SCM_TIMESTAMPNS, new Timespec(epoch, 25e6)]);
+});
+
+test('SIOCGSTAMP: the receive time of the packet that was read last; ENOENT before there was one', async () => {
+  const dev = makeCard(start());
+  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_ALL);
+  const time = new Timeval(0, 0);
+  expect(sysIoctl(rig.task, fd, SIOCGSTAMP, time)).toBe(-ENOENT);
+  expect(sysIoctl(rig.task, fd, SIOCGSTAMP, 0)).toBe(-EINVAL);
+  const epoch = rig.world.clock.wallTime() / 1000;
+  await sysPoll(rig.task, [new PollFd(fd, POLLIN)], 25);
+  receive(dev, frameOf([1]));
+  await sysPoll(rig.task, [new PollFd(fd, 0)], 1000);
+  recvmsg(rig, fd);
+  expect([sysIoctl(rig.task, fd, SIOCGSTAMP, time), time]).toEqual([0, new Timeval(epoch, 25000)]);
+});
+
+test('SO_RXQ_OVFL: each packet says how many were dropped before it', () => {
+  const dev = makeCard(start());
+  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_ALL);
+  sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+  sysSetsockopt(rig.task, fd, SOL_SOCKET, SO_RCVBUF, 1200);
+  for (let i = 0; i < 10; i++) receive(dev, frameOf([i]));
+  let kept = 0;
+  for (let got = recvmsg(rig, fd); got.n > 0; got = recvmsg(rig, fd)) {
+    kept++;
+    expect(got.msg.msgControl).toEqual([]);
+  }
+  receive(dev, frameOf([11]));
+  expect(recvmsg(rig, fd).msg.msgControl?.map(({ cmsgType, cmsgData }) => [cmsgType, cmsgData])).toEqual([[SO_RXQ_OVFL, 10 - kept]]);
+});
+
+test('PACKET_ORIGDEV: a packet that one device hands to another is shown as of the device that it came in by', () => {
+  const [port, master] = [makeCard(start()), makeCard(rig)];
+  netdevRxHandlerRegister(port, (skb) => {
+    skb.dev = master;
+    return RX_HANDLER_ANOTHER;
+  }, null);
+  const fd = packetSocket(rig, SOCK_DGRAM, ETH_P_IP);
+  receive(port, frameOf([1]));
+  expect(recvmsg(rig, fd).from.sllIfindex).toBe(master.ifindex);
+  sysSetsockopt(rig.task, fd, SOL_PACKET, PACKET_ORIGDEV, 1);
+  receive(port, frameOf([2]));
+  expect(recvmsg(rig, fd).from.sllIfindex).toBe(port.ifindex);
 });
 
 test('PACKET_ORIGDEV is an option; poll says that a packet is there', async () => {

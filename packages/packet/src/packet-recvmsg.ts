@@ -12,9 +12,8 @@ import {
 import type { MsgHdr, Sock, Socket } from '@stack/socket';
 import {
   PACKET_AUXDATA, TP_STATUS_CSUM_VALID, TP_STATUS_CSUMNOTREADY, TP_STATUS_GSO_TCP, TP_STATUS_USER, TP_STATUS_VLAN_TPID_VALID,
-  TP_STATUS_VLAN_VALID, TpacketAuxdata,
+  TP_STATUS_VLAN_VALID, TpacketAuxdata, isSockAddrLl,
 } from './if-packet.ts';
-import type { SockAddrLl } from './if-packet.ts';
 import { packetCbAddr, packetCbOriglen } from './packet-cb.ts';
 import { packetSk } from './packet-sock.ts';
 
@@ -26,12 +25,12 @@ const RECV_FLAGS = MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_ERRQUEUE;
 
 /**
  * ProtoOps.recvmsg: the octets given (with MSG_TRUNC among the flags: those that the packet has), or -errno: a pending error
- * (-ENETDOWN), -EINVAL for flags that it does not know. A packet longer than the buffers is cut, MSG_TRUNC set in msgFlags.
+ * (-ENETDOWN), -EINVAL for flags that it does not know or another family's msgName. A packet longer than the buffers is cut, MSG_TRUNC set in msgFlags.
  */
 export function packetRecvmsg(sock: Socket, msg: MsgHdr, len: number, flags: number): number {
   const { net } = sock;
   if (net.trace !== null && !msg.msgRestarted) net.trace.hit(net, 'packet_recvmsg', null);
-  if ((flags & ~RECV_FLAGS) !== 0) return -EINVAL;
+  if ((flags & ~RECV_FLAGS) !== 0 || (msg.msgName !== null && !isSockAddrLl(msg.msgName))) return -EINVAL;
   // Nothing is ever in a packet socket's error queue.
   if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
   const sk = sock.sk as Sock;
@@ -46,8 +45,8 @@ export function packetRecvmsg(sock: Socket, msg: MsgHdr, len: number, flags: num
   const err = skbCopyDatagramMsg(skb, 0, msg, copied);
   if (err === 0) {
     sockRecvCmsgs(msg, sk, skb);
-    if (msg.msgName !== null) {
-      packetCbAddr(skb, msg.msgName as SockAddrLl);
+    if (msg.msgName !== null && isSockAddrLl(msg.msgName)) {
+      packetCbAddr(skb, msg.msgName);
       msg.msgNamelen = SOCKADDR_LL_LEN;
     }
     if (packetSk(sk).auxdata) putCmsg(msg, SOL_PACKET, PACKET_AUXDATA, packetAuxdata(skb));

@@ -80,6 +80,7 @@ test('EMSGSIZE: longer than the MTU; a VLAN tag does not count', () => {
   expect(send(raw, frameOf(payload(1505), OURS, ETH_P_8021Q), to)).toBe(-EMSGSIZE);
   expect(send(dgram, Uint8Array.from(payload(1500)), to)).toBe(1500);
   expect(send(dgram, Uint8Array.from(payload(1501)), to)).toBe(-EMSGSIZE);
+  expect(send(dgram, Uint8Array.from(payload(1504)), new SockAddrLl(ETH_P_8021Q, dev.ifindex, theirs))).toBe(1504);
 });
 
 test('EINVAL: less than a link-layer header, no destination, one of another length, another family\'s address', () => {

@@ -9,7 +9,7 @@ import {
 import type { NetDevice } from '@stack/netdev';
 import { kfreeSkb, NET_XMIT_CN, NET_XMIT_DROP, skbPut, skbReserve } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, SockcmCookie, sockcmInit, SOCK_DGRAM } from '@stack/socket';
+import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, sockcmInit, SOCK_DGRAM } from '@stack/socket';
 import type { MsgHdr, Sock, Socket } from '@stack/socket';
 import type { SockAddrLl } from './if-packet.ts';
 import { packetSk } from './packet-sock.ts';
@@ -29,7 +29,7 @@ export function packetSendmsg(sock: Socket, msg: MsgHdr, len: number): number {
   const dev = devGetByIndex(net, addr === null ? po.ifindex : addr.sllIfindex);
   if (dev === null) return -ENXIO;
   if ((dev.flags & IFF_UP) === 0) return -ENETDOWN;
-  const sockc = new SockcmCookie();
+  const { sockc } = net.packet;
   sockcmInit(sockc, po);
   const err = sockCmsgSend(msg, sockc);
   if (err < 0) return err;
@@ -58,26 +58,32 @@ function packetSnd(po: PacketSock, msg: MsgHdr, len: number, dev: NetDevice, add
   copyFromIter(skb.buf, at, len, msg);
   skb.networkHeader = at + header;
   skb.protocol = addr === null || addr.sllProtocol === 0 ? po.num : addr.sllProtocol;
-  const err = raw ? packetRawHeader(skb, len, dev) : packetHardHeader(skb, len, dev, addr);
-  if (err < 0) {
+  const err = raw ? packetParseHeaders(skb, dev) : packetHardHeader(skb, len, dev, addr);
+  if (err < 0 || (len > dev.mtu + header && !packetExtraVlanLenAllowed(skb, dev))) {
     kfreeSkb(skb);
-    return err;
+    return err < 0 ? err : -EMSGSIZE;
   }
   return skb;
 }
 
-/** SOCK_DGRAM: the device makes its header. 0, or -EINVAL where there is no address to put into it, -EMSGSIZE. */
+/** SOCK_DGRAM: the device makes its header. 0, or -EINVAL where there is no address to put into it. */
 function packetHardHeader(skb: SkBuff, len: number, dev: NetDevice, addr: SockAddrLl | null): number {
-  if (len > dev.mtu) return -EMSGSIZE;
   const daddr = addr === null || addr.sllHalen === 0 ? null : addr.sllAddr;
   return devHardHeader(skb, dev, skb.protocol, daddr, null, len) < 0 ? -EINVAL : 0;
 }
 
-/** SOCK_RAW: the frame has its header; where the user names no protocol, the header does. 0, or -EMSGSIZE. */
-function packetRawHeader(skb: SkBuff, len: number, dev: NetDevice): number {
-  const type = dev.hardHeaderLen === ETH_HLEN ? skb.view.getUint16(skb.data + ETH_TYPE) : 0;
-  // Only a tag may make a frame longer.
-  if (len > dev.mtu + dev.hardHeaderLen && type !== ETH_P_8021Q) return -EMSGSIZE;
-  if (skb.protocol === 0 || skb.protocol === ETH_P_ALL) skb.protocol = type;
+/** SOCK_RAW: the frame has its header; where the user names no protocol, the header does. 0. */
+function packetParseHeaders(skb: SkBuff, dev: NetDevice): number {
+  if (skb.protocol === 0 || skb.protocol === ETH_P_ALL) skb.protocol = headerType(skb, dev);
   return 0;
+}
+
+/** Only a VLAN tag may make a frame longer than the MTU. */
+function packetExtraVlanLenAllowed(skb: SkBuff, dev: NetDevice): boolean {
+  return headerType(skb, dev) === ETH_P_8021Q;
+}
+
+/** The type in the Ethernet header that skb begins with; 0 for another link's. */
+function headerType(skb: SkBuff, dev: NetDevice): number {
+  return dev.hardHeaderLen === ETH_HLEN ? skb.view.getUint16(skb.data + ETH_TYPE) : 0;
 }

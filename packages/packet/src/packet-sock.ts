@@ -4,7 +4,7 @@
  */
 import type { Net } from '@stack/kernel';
 import type { PacketType } from '@stack/netdev';
-import { Sock } from '@stack/socket';
+import { Sock, SockcmCookie } from '@stack/socket';
 import type { Proto } from '@stack/socket';
 import { SLL_ADDRLEN } from './if-packet.ts';
 
@@ -70,12 +70,15 @@ export class NetnsPacket {
   /** The address of the packet that is being received, for a moment. */
   haddr: Uint8Array;
   haddrView: DataView;
+  /** What the sendmsg that goes on says of its packet: sends of a Net do not meet. */
+  sockc: SockcmCookie;
 
   constructor() {
     this.sklist = null;
     // Longer than any address of a link (MAX_ADDR_LEN).
     this.haddr = new Uint8Array(SLL_ADDRLEN * 4);
     this.haddrView = new DataView(this.haddr.buffer);
+    this.sockc = new SockcmCookie();
   }
 }
 

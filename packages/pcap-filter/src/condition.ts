@@ -5,10 +5,12 @@
 
 import { BPF_INSN, BPF_JMP, BPF_RET, INSN_CODE, INSN_JF, INSN_JT, INSN_K } from './bpf.ts';
 
-/** An instruction that is no jump. */
+/** An instruction within a block. In a prologue it may be a jump: over so many of the next. */
 export interface Statement {
   readonly code: number;
   readonly k: number;
+  readonly jt?: number;
+  readonly jf?: number;
 }
 
 /** Statements, then a jump: true or false. */
@@ -122,10 +124,13 @@ function place(root: Block, placed: Block[]): number {
 
 function emit(program: Int32Array, block: Block, instructions: number): void {
   let at = (instructions - block.fromEnd) * BPF_INSN;
-  for (const { code, k } of block.statements) {
+  for (const { code, k, jt, jf } of block.statements) {
+    const next = at + BPF_INSN;
     program[at + INSN_CODE] = code;
     program[at + INSN_K] = k;
-    at += BPF_INSN;
+    if (jt !== undefined) program[at + INSN_JT] = next + jt * BPF_INSN;
+    if (jf !== undefined) program[at + INSN_JF] = next + jf * BPF_INSN;
+    at = next;
   }
   program[at + INSN_CODE] = block.code;
   program[at + INSN_K] = block.k;

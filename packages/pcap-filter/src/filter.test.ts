@@ -117,6 +117,18 @@ describe('what a filter selects', () => {
     expect(matches('arp', TCP_SYN.subarray(14), 101)).toBe(false);
   });
 
+  test('behind a radiotap header and a QoS header the payload begins where they end', () => {
+    const radiotap = '0000 0c00 0400 0000 0200 0000';
+    const qosData = '8802 0000 0200 0000 0002 0200 0000 0003 0200 0000 0001 0000 0000';
+    const frame = octets(radiotap, qosData, 'aaaa 0300 0000 0800', IP_TCP, SYN);
+    for (const text of ['tcp port 80', 'ip src host 10.0.0.1', 'ether src 02:00:00:00:00:01', 'ether dst 02:00:00:00:00:02', 'tcp[13] = 2', 'link[0] = 0x88', 'radio[2] = 12']) {
+      expect([text, matches(text, frame, 127)]).toEqual([text, true]);
+    }
+    expect(matches('ether src 02:00:00:00:00:03', frame, 127)).toBe(false);
+    expect(matches('tcp port 80', frame.subarray(12), 105)).toBe(true);
+    expect(matches('tcp', octets('8402 0000', '0200 0000 0002'), 105)).toBe(false);
+  });
+
   test('whatever the bytes are, it neither throws nor reads past them', () => {
     const filters = ['tcp[tcp[12] >> 2 : 4] != 0', 'vlan and mpls and ip6', 'ip[ip[2:2]] = 0', 'link[len * len - 1] = 0', '1 / link[0] = 0'].map((text) => compileFilter(text));
     fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
@@ -150,7 +162,7 @@ describe('errors', () => {
     ['len = 4294967296', '4294967296', /32 bits/], ['ip & tcp', '&', /expected/], ['tcp; udp', ';', /illegal character/], ['1 / 0 = len', '0', /division by zero/],
     ['ether host 10.0.0.1', '10.0.0.1', /link-layer address/], ['mpls and arp', 'arp', /under MPLS/], ['ip protochain 6', '6', /loops/], ['gateway foo', 'foo', /not supported/],
     ['inbound', 'inbound', /cooked/], ['arp port 5', '5', /has no ports/], ['src gateway foo', 'src gateway', /no direction/], ['llc foo', 'foo', /unknown LLC type/], ['net ::1/33', '::1', /bits set/],
-    ['ip[0', '', /':' and a size/], ['ifname eth0', 'ifname', /pf log/], ['type mgt', 'type', /802.11/], ['not', '', /ends too early/], ['host example', 'example', /unknown host/],
+    ['ip[0', '', /':' and a size/], ['ifname eth0', 'ifname', /pf log/], ['type mgt', 'type', /not supported/], ['not', '', /ends too early/], ['host example', 'example', /unknown host/],
   ])('%s', (text, word, reason) => {
     expect(pointedAt(text)).toBe(word);
     expect(errorOf(text).reason).toMatch(reason);

@@ -10,7 +10,10 @@ import {
 } from './bpf.ts';
 import { and, not, test, type Condition, type Statement } from './condition.ts';
 import { protocol } from './gen-proto.ts';
-import { allocReg, equals, freeReg, loadIpHeaderLength, notLaterFragment, stmt, wrong, OR_LINKPL, type Gen } from './gen-state.ts';
+import {
+  allocReg, equals, freeReg, loadIpHeaderLength, loadVariable, notLaterFragment, stmt, wrong, OR_LINKPL, type Gen, type VariablePart,
+} from './gen-state.ts';
+import { LINKTYPE_IEEE802_11_RADIOTAP } from './link-types.ts';
 import { IPPROTO_ICMPV6 } from './names.ts';
 import {
   Q_AARP, Q_ARP, Q_ATALK, Q_CARP, Q_DECNET, Q_ICMP, Q_ICMPV6, Q_IGMP, Q_IGRP, Q_IP, Q_IPV6, Q_LAT, Q_LINK, Q_MOPDL, Q_MOPRC, Q_PIM, Q_RADIO, Q_RARP,
@@ -118,18 +121,31 @@ function loaded(gen: Gen, node: Load): Value {
 /** Loads from the header of `node.proto`, at the offset in cell `index`. */
 function placeOf(gen: Gen, node: Load, index: number, size: number): { statements: readonly Statement[]; guard: Condition | null } {
   const { proto, word } = node;
-  const at = (offset: number): Statement[] => [stmt(BPF_LDX | BPF_MEM, index), stmt(BPF_LD | BPF_IND | size, offset)];
-  if (proto === Q_LINK) return { statements: at(gen.offLinkhdr), guard: null };
+  if (proto === Q_LINK) return { statements: indexed(gen, gen.varLinkhdr, index, size, gen.offLinkhdr), guard: null };
+  if (proto === Q_RADIO) {
+    if (gen.linkType !== LINKTYPE_IEEE802_11_RADIOTAP) throw wrong(gen, word, 'the capture has no radio information');
+    return { statements: indexed(gen, null, index, size, 0), guard: null };
+  }
   const network = gen.offLinkpl + gen.offNl;
-  if (OF_NETWORK.includes(proto)) return { statements: at(network), guard: protocol(gen, proto, word) };
+  if (OF_NETWORK.includes(proto)) return { statements: indexed(gen, gen.varLinkpl, index, size, network), guard: protocol(gen, proto, word) };
   if (proto === Q_ICMPV6) {
     const guard = and(protocol(gen, Q_IPV6, word), equals(gen, OR_LINKPL, 6, BPF_B, IPPROTO_ICMPV6));
-    return { statements: at(network + IP6_HDRLEN), guard };
+    return { statements: indexed(gen, gen.varLinkpl, index, size, network + IP6_HDRLEN), guard };
   }
-  if (OF_TRANSPORT.includes(proto)) {
-    const behind = [stmt(BPF_LD | BPF_MEM, index), stmt(BPF_ALU | BPF_ADD | BPF_X), stmt(BPF_MISC | BPF_TAX), stmt(BPF_LD | BPF_IND | size, network)];
-    const guard = and(protocol(gen, Q_IP, word), and(protocol(gen, proto, word), notLaterFragment(gen)));
-    return { statements: [...loadIpHeaderLength(gen), ...behind], guard };
-  }
-  throw wrong(gen, word, proto === Q_RADIO ? 'the capture has no radio information' : `'${word.text}' has no offsets`);
+  if (!OF_TRANSPORT.includes(proto)) throw wrong(gen, word, `'${word.text}' has no offsets`);
+  const statements = [...loadIpHeaderLength(gen), ...added(index), stmt(BPF_LD | BPF_IND | size, network)];
+  const carried = and(protocol(gen, proto, word), notLaterFragment(gen));
+  return { statements, guard: and(protocol(gen, Q_IP, word), carried) };
+}
+
+/** Loads at the offset in cell `index` and `offset`, behind the variable part if there is one. */
+function indexed(gen: Gen, part: VariablePart | null, index: number, size: number, offset: number): Statement[] {
+  const variable = loadVariable(gen, part);
+  const place = variable.length === 0 ? [stmt(BPF_LDX | BPF_MEM, index)] : [...variable, ...added(index)];
+  return [...place, stmt(BPF_LD | BPF_IND | size, offset)];
+}
+
+/** Adds cell `index` to X. */
+function added(index: number): Statement[] {
+  return [stmt(BPF_LD | BPF_MEM, index), stmt(BPF_ALU | BPF_ADD | BPF_X), stmt(BPF_MISC | BPF_TAX)];
 }

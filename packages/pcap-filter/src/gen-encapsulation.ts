@@ -6,7 +6,7 @@
 import type { Encapsulation } from './ast.ts';
 import { BPF_B, BPF_H, BPF_W } from './bpf.ts';
 import { and, or, type Condition } from './condition.ts';
-import { linkType } from './gen-link.ts';
+import { isWlan, linkType } from './gen-link.ts';
 import { equals, wrong, OR_LINKPL, OR_LINKTYPE, OR_MPLSPL, OR_PREVMPLSHDR, type Gen } from './gen-state.ts';
 import type { Token } from './lexer.ts';
 import { LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_PPP } from './link-types.ts';
@@ -31,7 +31,7 @@ export function encapsulation(gen: Gen, node: Encapsulation): Condition {
 
 function vlan(gen: Gen, { id, word }: Encapsulation): Condition {
   if (gen.labelStackDepth > 0) throw wrong(gen, word, 'no VLAN can be told under MPLS');
-  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, 'VLANs are known on Ethernet only');
+  if (gen.linkType !== LINKTYPE_ETHERNET && !isWlan(gen)) throw wrong(gen, word, 'VLANs are known on Ethernet and 802.11 only');
   const tagged = or(or(linkType(gen, ETHERTYPE_8021Q, word), linkType(gen, ETHERTYPE_8021AD, word)), linkType(gen, ETHERTYPE_8021QINQ, word));
   const found = id === null ? tagged : and(tagged, equals(gen, OR_LINKPL, 0, BPF_H, limited(gen, id, 'a VLAN', 0xfff), 0xfff));
   gen.offLinkpl += VLAN_HLEN;
@@ -60,6 +60,7 @@ function pppoes(gen: Gen, { id, word }: Encapsulation): Condition {
   const session = linkType(gen, ETHERTYPE_PPPOES, word);
   const found = id === null ? session : and(session, equals(gen, OR_LINKPL, 0, BPF_W, limited(gen, id, 'a PPPoE session', 0xffff), 0xffff));
   gen.linkType = LINKTYPE_PPP;
+  gen.varLinkhdr = gen.varLinkpl;
   gen.offLinkhdr = gen.offLinkpl + gen.offNl + PPPOE_HDRLEN;
   gen.offLinktype = gen.offLinkhdr;
   gen.offLinkpl = gen.offLinkhdr + PPP_PROTOCOL_LENGTH;

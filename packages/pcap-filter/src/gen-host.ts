@@ -57,7 +57,7 @@ function inDirection(gen: Gen, dir: number, word: Token, at: (end: 0 | 1) => Con
     case Q_AND: return and(at(0), at(1));
     case Q_DEFAULT:
     case Q_OR: return or(at(0), at(1));
-    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are for captures of 802.11");
+    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are link-layer addresses");
   }
 }
 
@@ -74,13 +74,14 @@ function decnetHost(gen: Gen, address: number, dir: number, word: Token): Condit
   const little = ((address & 0xff) << 8) | ((address >> 8) & 0xff);
   if (dir === Q_AND) return and(decnetHost(gen, address, Q_SRC, word), decnetHost(gen, address, Q_DST, word));
   if (dir === Q_OR || dir === Q_DEFAULT) return or(decnetHost(gen, address, Q_SRC, word), decnetHost(gen, address, Q_DST, word));
-  if (dir !== Q_SRC && dir !== Q_DST) throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are for captures of 802.11");
+  if (dir !== Q_SRC && dir !== Q_DST) throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are link-layer addresses");
   const [long, short] = dir === Q_SRC ? [15, 3] : [7, 1];
+  const decnet = linkType(gen, ETHERTYPE_DN, word);
   const paddedLong = and(equals(gen, OR_LINKPL, 2, BPF_H, 0x8106, 0xff07), equals(gen, OR_LINKPL, 2 + long + 1, BPF_H, little));
   const plainLong = and(equals(gen, OR_LINKPL, 2, BPF_B, 0x06, 0x07), equals(gen, OR_LINKPL, 2 + long, BPF_H, little));
   const paddedShort = and(equals(gen, OR_LINKPL, 2, BPF_H, 0x8102, 0xff07), equals(gen, OR_LINKPL, 2 + short + 1, BPF_H, little));
   const plainShort = and(equals(gen, OR_LINKPL, 2, BPF_B, 0x02, 0x07), equals(gen, OR_LINKPL, 2 + short, BPF_H, little));
-  return and(linkType(gen, ETHERTYPE_DN, word), or(plainShort, or(paddedShort, or(plainLong, paddedLong))));
+  return and(decnet, or(plainShort, or(paddedShort, or(plainLong, paddedLong))));
 }
 
 /** `broadcast`, `ether broadcast`, `ip broadcast`: of IP, to the all-zeroes or all-ones host of the network that the netmask says. */
@@ -88,8 +89,8 @@ export function broadcast(gen: Gen, proto: number, word: Token): Condition {
   if (proto === Q_DEFAULT || proto === Q_LINK) return linkBroadcast(gen, word);
   if (proto !== Q_IP) throw wrong(gen, word, `'${protocolWord(proto)}' has no broadcast: expected ether, ip or nothing before it`);
   const hosts = ~gen.netmask;
-  const zeroes = equals(gen, OR_LINKPL, 16, BPF_W, 0, hosts);
-  return and(linkType(gen, ETHERTYPE_IP, word), or(zeroes, equals(gen, OR_LINKPL, 16, BPF_W, hosts, hosts)));
+  const destinationIs = (value: number): Condition => equals(gen, OR_LINKPL, 16, BPF_W, value, hosts);
+  return and(linkType(gen, ETHERTYPE_IP, word), or(destinationIs(0), destinationIs(hosts)));
 }
 
 /** `multicast`, `ether multicast`, `ip multicast`, `ip6 multicast`. */

@@ -5,12 +5,12 @@
 
 import { BPF_B, BPF_H, BPF_W } from './bpf.ts';
 import { and, not, or, type Condition } from './condition.ts';
-import { wordOf } from './address.ts';
-import { always, anyBit, equals, greater, wrong, OR_LINKHDR, OR_LINKPL, OR_LINKTYPE, OR_LLC, type Gen } from './gen-state.ts';
+import { always, anyBit, equals, greater, octetsAt, snap, wrong, OR_LINKHDR, OR_LINKPL, OR_LINKTYPE, OR_LLC, type Gen } from './gen-state.ts';
+import { dataFrame, wlanDestination, wlanSource, wlanType } from './gen-wlan.ts';
 import type { Token } from './lexer.ts';
 import {
-  LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_IPV4, LINKTYPE_IPV6, LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2, LINKTYPE_LOOP, LINKTYPE_NULL,
-  LINKTYPE_RAW,
+  LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_IEEE802_11, LINKTYPE_IEEE802_11_RADIOTAP, LINKTYPE_IPV4, LINKTYPE_IPV6, LINKTYPE_LINUX_SLL,
+  LINKTYPE_LINUX_SLL2, LINKTYPE_LOOP, LINKTYPE_NULL, LINKTYPE_RAW,
 } from './link-types.ts';
 import {
   ETHERTYPE_AARP, ETHERTYPE_ATALK, ETHERTYPE_DN, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_IPX, LLCSAP_8021D, LLCSAP_IP, LLCSAP_IPX, LLCSAP_ISONS,
@@ -45,6 +45,8 @@ export function linkType(gen: Gen, type: number, word: Token): Condition {
     case LINKTYPE_IPV6: return always(type === ETHERTYPE_IPV6);
     case LINKTYPE_NULL:
     case LINKTYPE_LOOP: return loopbackType(gen, type);
+    case LINKTYPE_IEEE802_11:
+    case LINKTYPE_IEEE802_11_RADIOTAP: return wlanType(gen, type);
     case LINKTYPE_C_HDLC: return equals(gen, OR_LINKTYPE, 0, BPF_H, type === LLCSAP_ISONS ? 0xfefe : type);
     default: return equals(gen, OR_LINKTYPE, 0, BPF_H, PPP_PROTOCOLS.get(type) ?? type);
   }
@@ -113,53 +115,54 @@ function underMpls(gen: Gen, type: number, word: Token): Condition {
   return and(bottom, equals(gen, OR_LINKPL, 0, BPF_B, type === ETHERTYPE_IP ? 0x40 : 0x60, 0xf0));
 }
 
-/** An 802.2 header with SNAP: organization and type. */
-function snap(gen: Gen, organization: number, type: number): Condition {
-  const octets = [0xaa, 0xaa, 0x03, organization >> 16, (organization >> 8) & 0xff, organization & 0xff, type >> 8, type & 0xff];
-  return octetsAt(gen, OR_LLC, 0, octets);
-}
-
-/** Whether these octets are there; the last are compared first. */
-function octetsAt(gen: Gen, rel: number, offset: number, octets: readonly number[]): Condition {
-  let all: Condition | null = null;
-  let left = octets.length;
-  while (left > 0) {
-    const size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    left -= size;
-    const value = size === 4 ? wordOf(octets, left) : size === 2 ? (octets[left]! << 8) | octets[left + 1]! : octets[left]!;
-    const one = equals(gen, rel, offset + left, size === 4 ? BPF_W : size === 2 ? BPF_H : BPF_B, value);
-    all = all === null ? one : and(all, one);
-  }
-  return all ?? always(true);
-}
-
 /** Whether a link-layer address is `octets`. */
 export function etherHost(gen: Gen, octets: readonly number[], dir: number, word: Token): Condition {
-  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, 'link-layer addresses are known on Ethernet only');
   switch (dir) {
-    case Q_SRC: return octetsAt(gen, OR_LINKHDR, 6, octets);
-    case Q_DST: return octetsAt(gen, OR_LINKHDR, 0, octets);
-    case Q_AND: return and(octetsAt(gen, OR_LINKHDR, 6, octets), octetsAt(gen, OR_LINKHDR, 0, octets));
+    case Q_SRC: return etherSource(gen, octets, word);
+    case Q_DST: return etherDestination(gen, octets, word);
+    case Q_AND: return and(etherSource(gen, octets, word), etherDestination(gen, octets, word));
     case Q_DEFAULT:
-    case Q_OR: return or(octetsAt(gen, OR_LINKHDR, 6, octets), octetsAt(gen, OR_LINKHDR, 0, octets));
-    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are for captures of 802.11");
+    case Q_OR: return or(etherSource(gen, octets, word), etherDestination(gen, octets, word));
+    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are not supported");
   }
+}
+
+function etherSource(gen: Gen, octets: readonly number[], word: Token): Condition {
+  if (isWlan(gen)) return wlanSource(gen, octets);
+  requireEthernet(gen, word, 'link-layer addresses are');
+  return octetsAt(gen, OR_LINKHDR, 6, octets);
+}
+
+function etherDestination(gen: Gen, octets: readonly number[], word: Token): Condition {
+  if (isWlan(gen)) return wlanDestination(gen, (offset) => octetsAt(gen, OR_LINKHDR, offset, octets));
+  requireEthernet(gen, word, 'link-layer addresses are');
+  return octetsAt(gen, OR_LINKHDR, 0, octets);
 }
 
 /** Whether the frame goes to all. */
 export function linkBroadcast(gen: Gen, word: Token): Condition {
-  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, 'the link layer has no broadcast');
-  return octetsAt(gen, OR_LINKHDR, 0, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+  return etherDestination(gen, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff], word);
 }
 
 /** Whether the frame goes to a group. */
 export function linkMulticast(gen: Gen, word: Token): Condition {
-  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, 'the link layer has no multicast');
+  if (isWlan(gen)) return wlanDestination(gen, (offset) => anyBit(gen, OR_LINKHDR, offset, BPF_B, 1));
+  requireEthernet(gen, word, 'multicast is');
   return anyBit(gen, OR_LINKHDR, 0, BPF_B, 1);
 }
 
-/** Frames whose payload may begin with 802.2: of at most ETHERMTU octets, and not raw IPX. */
+/** Frames whose payload begins with 802.2: of at most ETHERMTU octets, and not raw IPX; of 802.11, those with data. */
 export function llcFrame(gen: Gen, word: Token): Condition {
-  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, "'llc' is known on Ethernet only");
+  if (isWlan(gen)) return dataFrame(gen);
+  requireEthernet(gen, word, "'llc' is");
   return and(not(greater(gen, OR_LINKTYPE, 0, BPF_H, ETHERMTU)), not(equals(gen, OR_LLC, 0, BPF_H, 0xffff)));
+}
+
+function requireEthernet(gen: Gen, word: Token, what: string): void {
+  if (gen.linkType !== LINKTYPE_ETHERNET) throw wrong(gen, word, `${what} known on Ethernet and 802.11 only`);
+}
+
+/** 802.11 in any of its framings. */
+export function isWlan(gen: Gen): boolean {
+  return gen.linkType === LINKTYPE_IEEE802_11 || gen.linkType === LINKTYPE_IEEE802_11_RADIOTAP;
 }

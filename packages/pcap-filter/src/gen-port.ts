@@ -57,7 +57,7 @@ function inDirection(gen: Gen, rel: number, ports: Ports, dir: number, word: Tok
     case Q_AND: return and(portAt(gen, rel, 0, ports), portAt(gen, rel, 2, ports));
     case Q_DEFAULT:
     case Q_OR: return or(portAt(gen, rel, 0, ports), portAt(gen, rel, 2, ports));
-    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are for captures of 802.11");
+    default: throw wrong(gen, word, "'addr1' to 'addr4', 'ra' and 'ta' are link-layer addresses");
   }
 }
 

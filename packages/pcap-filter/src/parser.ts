@@ -150,7 +150,7 @@ function keywordPrimitive(parser: Parser, word: Token): Expression | null {
       return { kind: 'llc', type, word };
     }
     default:
-      if (WLAN_WORDS.includes(word.text)) throw new FilterError(`'${word.text}' is for captures of 802.11`, parser.text, word.at, word.length);
+      if (WLAN_WORDS.includes(word.text)) throw new FilterError(`'${word.text}' is not supported: of 802.11 the type is in 'link[0] & 0xfc'`, parser.text, word.at, word.length);
       return null;
   }
 }

@@ -2,12 +2,12 @@
  * Control messages (net/core/scm.c and parts of net/socket.c): giving them to the receiver of a message, and reading those
  * at SOL_SOCKET that come with one to be sent.
  */
-import { EINVAL } from '@stack/kernel';
+import { EINVAL, ENOENT } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
 import { Cmsg, Timespec, Timeval } from './msghdr.ts';
 import type { MsgHdr } from './msghdr.ts';
-import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL } from './sock-struct.ts';
-import type { Sock } from './sock-struct.ts';
+import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, sockSetFlag, SOCK_TIMESTAMP } from './sock-struct.ts';
+import type { Sock, SockOptValue } from './sock-struct.ts';
 import { MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SOL_SOCKET } from './uapi-socket.ts';
 
 /** Adds a control message to what recvmsg returns; with no room left sets MSG_CTRUNC. */
@@ -19,9 +19,12 @@ export function putCmsg(msg: MsgHdr, level: number, type: number, data: number |
   msg.msgControl.push(new Cmsg(level, type, data));
 }
 
+/** A sock with one of these wants receive times: by SO_TIMESTAMP, or by SIOCGSTAMP. */
+const WANTS_STAMP = (1 << SOCK_RCVTSTAMP) | (1 << SOCK_TIMESTAMP);
+
 /** Stamps a packet that is being queued for a sock that wants receive times. */
 export function sockStampSkb(sk: Sock, skb: SkBuff): void {
-  if (skb.tstamp === 0 && sockFlag(sk, SOCK_RCVTSTAMP)) skb.tstamp = sk.skNet.world.now;
+  if (skb.tstamp === 0 && (sk.skFlags & WANTS_STAMP) !== 0) skb.tstamp = sk.skNet.world.now;
 }
 
 /** How far the wall clock may be off the World's before receive times are counted from it anew (it was set), ms. */
@@ -50,8 +53,24 @@ export function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
   else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(time.tvSec, Math.floor(time.tvNsec / 1e3)));
 }
 
+/**
+ * SIOCGSTAMP: fills `value`, a Timeval, with the time at which the packet that was read last was received (sock_gettstamp). 0,
+ * -EINVAL, or -ENOENT if none was; from the first call on the sock wants receive times.
+ */
+export function sockGettstamp(sk: Sock, value: SockOptValue): number {
+  if (typeof value !== 'object' || !('tvSec' in value)) return -EINVAL;
+  sockSetFlag(sk, SOCK_TIMESTAMP);
+  if (sk.skStamp === 0) return -ENOENT;
+  const time = wallClock(sk, sk.skStamp);
+  const tv = value as Timeval;
+  tv.tvSec = time.tvSec;
+  tv.tvUsec = Math.floor(time.tvNsec / 1e3);
+  return 0;
+}
+
 /** What a datagram protocol adds to every message it hands up: receive time, and the count of drops before it (SO_RXQ_OVFL). */
 export function sockRecvCmsgs(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+  if (skb.tstamp !== 0) sk.skStamp = skb.tstamp;
   if (msg.msgControllen === 0 && msg.msgControl === null) return;
   sockRecvTimestamp(msg, sk, skb);
   if (sockFlag(sk, SOCK_RXQ_OVFL) && skb.cb11 !== 0) putCmsg(msg, SOL_SOCKET, SO_RXQ_OVFL, skb.cb11);

@@ -225,7 +225,7 @@ export class Sock {
   skNoCheckTx: boolean;
   /** Offset of the next MSG_PEEK, -1: SO_PEEK_OFF is off. */
   skPeekOff: number;
-  /** Receive time of the last packet in ns since the epoch of the World's clock. */
+  /** Receive time of the packet that was read last, World time in ns; 0: none was (SIOCGSTAMP). */
   skStamp: number;
   skAckBacklog: number;
   skMaxAckBacklog: number;

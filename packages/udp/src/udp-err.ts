@@ -7,7 +7,7 @@ import { EHOSTUNREACH, EMSGSIZE, ENOENT, EPROTO, snmpInc } from '@stack/kernel';
 import { INET_FLAGS_RECVERR, inetTestBit, IP_PMTUDISC_DONT } from '@stack/inet-sock';
 import {
   ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_MIB_INERRORS, ICMP_PARAMETERPROB, ICMP_REDIRECT, ICMP_SOURCE_QUENCH, icmpErrCode, icmpErrConvert,
-  icmpErrFatal, icmpErrType, ipIcmpError, IPH_DADDR, IPH_SADDR, ipv4SkUpdatePmtu,
+  icmpErrFatal, icmpErrType, ipIcmpError, IPH_DADDR, IPH_SADDR, ipv4SkRedirect, ipv4SkUpdatePmtu,
 } from '@stack/ip';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_ESTABLISHED } from '@stack/socket';
@@ -44,7 +44,9 @@ function udpErrno(sk: UdpSock, skb: SkBuff, info: number): number {
   const code = icmpErrCode(skb);
   switch (icmpErrType(skb)) {
     case ICMP_SOURCE_QUENCH:
+      return 0;
     case ICMP_REDIRECT:
+      ipv4SkRedirect(skb, sk);
       return 0;
     case ICMP_PARAMETERPROB:
       return EPROTO;

@@ -108,11 +108,11 @@ export function ipPrint(nd: Dissection, offset: number, length: number, table: T
 /** As ipPrint(), of a packet that is known to be IPv4, without the word `IP`. */
 export function ipHeaderPrint(nd: Dissection, offset: number, length: number, table: TransportTable): void {
   nd.protocol = 'ip';
+  need(nd, offset, HEADER);
   if (length < HEADER) {
     say(nd, `truncated-ip ${length}`);
     return;
   }
-  need(nd, offset, HEADER);
   const headerLength = (u8(nd, offset) & 0xf) * 4;
   if (headerLength < HEADER) {
     say(nd, `bad-hlen ${headerLength}`);

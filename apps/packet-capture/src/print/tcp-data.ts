@@ -96,10 +96,7 @@ function overTcpPrint(nd: Dissection, offset: number, length: number): void {
 
 function sshPrint(nd: Dissection, offset: number, length: number): void {
   nd.protocol = 'ssh';
-  if (available(nd, offset) === 0) {
-    sayTruncated(nd);
-    return;
-  }
+  u8(nd, offset);
   const line = lineAt(nd, offset, offset + length);
   if (line === null || !line.text.startsWith('SSH-')) return;
   say(nd, `: SSH: ${line.text}`);

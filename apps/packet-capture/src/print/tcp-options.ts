@@ -167,7 +167,7 @@ function options(nd: Dissection, offset: number, length: number, flags: number, 
   return true;
 }
 
-/** `, options [...]`; false where they are wrong or cut, and the line ends. Throws Truncated where an option's head was not captured. */
+/** `, options [...]`; false where they are wrong or cut, and the line ends. */
 export function tcpOptionsPrint(nd: Dissection, offset: number, length: number, flags: number, sackBase: number): boolean {
   say(nd, ', options [');
   const start = nd.text.length;
@@ -179,9 +179,9 @@ export function tcpOptionsPrint(nd: Dissection, offset: number, length: number, 
     say(nd, '[bad opt]');
     if (nd.text.includes(',', start)) say(nd, ']');
   } catch (error) {
-    if (!(error instanceof OptionCut)) throw error;
+    if (!(error instanceof Truncated)) throw error;
     sayTruncated(nd);
-    if (nd.text.includes(',', start)) say(nd, '>');
+    if (error instanceof OptionCut && nd.text.includes(',', start)) say(nd, '>');
   }
   return false;
 }

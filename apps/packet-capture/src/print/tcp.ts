@@ -2,7 +2,7 @@
  * TCP (RFC 9293). Sequence numbers are relative to the first that the capture has of a conversation, one entry for both
  * directions, unless -S.
  */
-import { Conversation, has, need, say, sayTruncated, u16, u32, u8, type Dissection } from './dissect.ts';
+import { Conversation, has, say, sayTruncated, u16, u32, u8, type Dissection } from './dissect.ts';
 import { checksum4, checksum6, checksumShouldBe } from './checksum.ts';
 import { portsText, type NetworkHeader } from './network.ts';
 import { tcpDataPrint } from './tcp-data.ts';
@@ -107,7 +107,10 @@ export function tcpPrint(nd: Dissection, offset: number, length: number, network
     return;
   }
   say(nd, portsText(network, 6, [u16(nd, offset), u16(nd, offset + 2)]));
-  need(nd, offset, HEADER);
+  if (!has(nd, offset, HEADER)) {
+    sayTruncated(nd);
+    return;
+  }
   const headerLength = (u8(nd, offset + 12) >> 4) * 4;
   if (headerLength < HEADER) {
     say(nd, ` tcp ${(length - headerLength) >>> 0} [bad hdr length ${headerLength} - too short, < ${HEADER}]`);
