@@ -17,17 +17,9 @@ const notYet: ReadonlySet<string> = new Set([
   'sendfile/sendfile-simple.pkt',
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
   'splice/tcp_splice_loop_test.pkt',
-  'syscall_bad_arg/sendmsg-empty-iov.pkt',
   'tcp_info/tcp-info-rwnd-limited.pkt',
   'timestamping/partial.pkt',
   'timestamping/server.pkt',
-  'zerocopy/basic.pkt',
-  'zerocopy/client.pkt',
-  'zerocopy/closed.pkt',
-  'zerocopy/epoll_exclusive.pkt',
-  'zerocopy/epoll_oneshot.pkt',
-  'zerocopy/fastopen-server.pkt',
-  'zerocopy/maxfrags.pkt',
 ]);
 
 const defines = new Map(Object.entries({

@@ -20,6 +20,11 @@ import type { SkBuff } from './sk-buff.ts';
 export function skbSplit(skb: SkBuff, skb1: SkBuff, len: number): void {
   const headlen = skb.len - skb.dataLen;
   skb1.shinfo.txFlags |= skb.shinfo.txFlags;
+  const uarg = skb.shinfo.uarg;
+  if (uarg !== null && skb1.shinfo.uarg === null) {
+    uarg.refcnt++;
+    skb1.shinfo.uarg = uarg;
+  }
   if (len < headlen) splitInsideHeader(skb, skb1, len, headlen);
   else splitNoHeader(skb, skb1, len, headlen);
 }
@@ -80,11 +85,12 @@ function splitNoHeader(skb: SkBuff, skb1: SkBuff, len: number, headlen: number):
 
 /**
  * Moves the first shiftlen bytes of skb, which lies in fragments alone, to the end of tgt. Returns the bytes moved:
- * shiftlen, or 0 with nothing changed when fragments would run out or something is cloned. truesize is the caller's business.
+ * shiftlen, or 0 with nothing changed when fragments would run out, something is cloned, or shares user memory. truesize is the caller's business.
  */
 export function skbShift(tgt: SkBuff, skb: SkBuff, shiftlen: number): number {
   if (shiftlen <= 0 || shiftlen > skb.len || skb.len !== skb.dataLen) return 0;
   if (skbCloned(tgt) || skbCloned(skb) || tgt.shinfo.fragList !== null || skb.shinfo.fragList !== null) return 0;
+  if (tgt.shinfo.uarg !== null || skb.shinfo.uarg !== null) return 0;
   if (fragsCovering(skb, shiftlen) + tgt.shinfo.nrFrags > MAX_SKB_FRAGS) return 0;
   let todo = shiftlen;
   let from = 0;

@@ -9,7 +9,7 @@ export {
   SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_BROADCAST, SO_BUSY_POLL, SO_COOKIE, SO_DEBUG, SO_DETACH_FILTER, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_INCOMING_CPU,
   SO_KEEPALIVE, SO_LINGER, SO_LOCK_FILTER, SO_MARK, SO_MAX_PACING_RATE, SO_MEMINFO, SO_NO_CHECK, SO_OOBINLINE, SO_PEEK_OFF, SO_PRIORITY, SO_PROTOCOL,
   SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_RXQ_OVFL, SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT,
-  SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TYPE, TIOCOUTQ,
+  SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TYPE, SO_ZEROCOPY, TIOCOUTQ,
 } from './uapi-socket.ts';
 export {
   EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLMSG, EPOLLNVAL, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP,
@@ -21,7 +21,7 @@ export {
 /* Messages, and copies between them and packets */
 export { Cmsg, Iovec, Linger, makeMsgHdr, MsgHdr, msgInit, SockAddr, Timespec, Timeval } from './msghdr.ts';
 export {
-  copyFromIter, copyToIter, csumAndCopyFromIter, iovIterAdvance, iovIterRevert, skbCopyDatagramMsg, skbDoCopyDataNocache,
+  copyFromIter, copyToIter, csumAndCopyFromIter, iovIterAdvance, iovIterRevert, iovIterSegLeft, skbCopyDatagramMsg, skbDoCopyDataNocache,
 } from './iov-iter.ts';
 
 /* Sock, and what a transport protocol is */
@@ -81,6 +81,7 @@ export {
   skbExterr, skbSetExterr, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_NONE, SO_EE_ORIGIN_TIMESTAMPING,
   SO_EE_ORIGIN_ZEROCOPY, sockDequeueErrSkb, SockExtendedErr, sockQueueErrSkb,
 } from './errqueue.ts';
+export { msgZerocopyEnd, msgZerocopyRealloc, SO_EE_CODE_ZEROCOPY_COPIED, skbZcopySet } from './zerocopy.ts';
 export { skMeminfo } from './sock-opt.ts';
 export type { SkMeminfo } from './sock-opt.ts';
 

@@ -50,6 +50,7 @@ export function iocbInitBuf(iocb: Kiocb, buf: Uint8Array, count: number, flags: 
   msg.msgIterCount = count;
   msg.msgCopied = 0;
   msg.msgRestarted = false;
+  msg.msgUbuf = null;
 }
 
 /** Makes the message these vectors. False if a length is wrong. */

@@ -138,3 +138,14 @@ export function skbDoCopyDataNocache(skb: SkBuff, msg: MsgHdr, off: number, copy
   if (sumIt) skb.csum = csumBlockAdd(skb.csum, csumPartial(skb.buf, skb.view, off, copy, 0), offset);
   return 0;
 }
+
+/** Bytes from the iterator to the end of its buffer; buffers that are empty, or done with, are passed over. */
+export function iovIterSegLeft(msg: MsgHdr): number {
+  while (msg.msgIterCount > 0) {
+    const left = (msg.msgIov[msg.msgIterSeg] as Iovec).iovLen - msg.msgIterOffset;
+    if (left > 0) return left;
+    msg.msgIterSeg++;
+    msg.msgIterOffset = 0;
+  }
+  return 0;
+}

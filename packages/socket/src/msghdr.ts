@@ -4,6 +4,7 @@
  * The iterator lives in the MsgHdr itself, so that an operation that could not be finished goes on, when it is
  * restarted, where it stopped (see sleep.ts).
  */
+import type { UbufInfo } from '@stack/skbuff';
 
 /** An address of any family; each family's own class extends it (`SockAddrIn`). `AF_UNSPEC` alone dissolves a connection. */
 export class SockAddr {
@@ -83,7 +84,7 @@ const NO_IOV: Iovec[] = [];
 /**
  * struct msghdr. A user sets msgName, msgIov and msgControl; on receiving, msgName is an address to fill (or null), and
  * `msgControllen` says how many control messages are wanted; those that came are in msgControl, MSG_CTRUNC if more were there.
- * The `msgIter…` fields, `msgCopied` and `msgRestarted` belong to the kernel side and are set by `msgInit`.
+ * The `msgIter…` fields, `msgCopied`, `msgRestarted` and `msgUbuf` belong to the kernel side and are set by `msgInit`.
  */
 export class MsgHdr {
   msgName: SockAddr | null;
@@ -103,6 +104,8 @@ export class MsgHdr {
   msgCopied: number;
   /** The operation slept and is being done again: what happens once only (trace, checks of arguments) already has. */
   msgRestarted: boolean;
+  /** The notification of this send (MSG_ZEROCOPY); the call holds one reference until it ends. */
+  msgUbuf: UbufInfo | null;
 
   constructor() {
     this.msgName = null;
@@ -117,6 +120,7 @@ export class MsgHdr {
     this.msgIterCount = 0;
     this.msgCopied = 0;
     this.msgRestarted = false;
+    this.msgUbuf = null;
   }
 }
 
@@ -142,5 +146,6 @@ export function msgInit(msg: MsgHdr): number {
   msg.msgIterCount = count;
   msg.msgCopied = 0;
   msg.msgRestarted = false;
+  msg.msgUbuf = null;
   return count;
 }

@@ -12,7 +12,7 @@ import { skDstReset } from './sock-alloc.ts';
 import { skSetRcvbuf, skSetSndbuf } from './sock-mem.ts';
 import {
   OptInt, SK_CAN_REUSE, SK_NO_REUSE, SK_PACING_UNLIMITED, SOCK_BROADCAST, SOCK_DBG, SOCK_FILTER_LOCKED, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE,
-  SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, SOCK_URGINLINE, sockFlag, sockResetFlag, sockSetFlag, sockValboolFlag, TCP_LISTEN,
+  SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, SOCK_URGINLINE, SOCK_ZEROCOPY, sockFlag, sockResetFlag, sockSetFlag, sockValboolFlag, TCP_LISTEN,
 } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
 import { sockError } from './sock.ts';
@@ -66,6 +66,8 @@ function setInt(sk: Sock, name: number, val: number): number {
       return 0;
     case so.SO_RCVLOWAT:
       return setRcvlowat(sk, val);
+    case so.SO_ZEROCOPY:
+      return setZerocopy(sk, val);
     case so.SO_BINDTOIFINDEX:
       return bindToIndex(sk, val);
     default:
@@ -165,6 +167,14 @@ function setTimestamp(sk: Sock, on: boolean, ns: boolean): void {
   sockValboolFlag(sk, SOCK_RCVTSTAMPNS, on && ns);
 }
 
+/** Deviation: streams of TCP alone; UDP has it in Linux too. */
+function setZerocopy(sk: Sock, val: number): number {
+  if (sk.skProtocol !== so.IPPROTO_TCP) return -EOPNOTSUPP;
+  if (val < 0 || val > 1) return -EINVAL;
+  sockValboolFlag(sk, SOCK_ZEROCOPY, val !== 0);
+  return 0;
+}
+
 function setRcvlowat(sk: Sock, val: number): number {
   const lowat = val < 0 ? 0x7fffffff : val;
   if (sk.skProt.setRcvlowat !== null) return sk.skProt.setRcvlowat(sk, lowat);
@@ -236,6 +246,8 @@ function getMore(sk: Sock, name: number): number | object {
       return sk.skRcvlowat;
     case so.SO_SNDLOWAT:
       return 1;
+    case so.SO_ZEROCOPY:
+      return Number(sockFlag(sk, SOCK_ZEROCOPY));
     case so.SO_NO_CHECK:
       return Number(sk.skNoCheckTx);
     case so.SO_PRIORITY:

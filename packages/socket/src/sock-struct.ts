@@ -208,6 +208,8 @@ export class Sock {
   /** Bytes in flight below this sock, plus 1 for the sock itself. */
   skWmemAlloc: number;
   skWmemQueued: number;
+  /** truesize of notifications that wait to be read (net.core.optmem_max limits it). */
+  skOmemAlloc: number;
   skForwardAlloc: number;
   skDrops: number;
   /* State that the user sees. */
@@ -225,6 +227,8 @@ export class Sock {
   skNoCheckTx: boolean;
   /** Offset of the next MSG_PEEK, -1: SO_PEEK_OFF is off. */
   skPeekOff: number;
+  /** Number of the next send with MSG_ZEROCOPY. */
+  skZckey: number;
   /** Receive time of the packet that was read last, World time in ns; 0: none was (SIOCGSTAMP). */
   skStamp: number;
   skAckBacklog: number;
@@ -283,6 +287,7 @@ export class Sock {
     this.skRmemAlloc = 0;
     this.skWmemAlloc = 1;
     this.skWmemQueued = 0;
+    this.skOmemAlloc = 0;
     this.skForwardAlloc = 0;
     this.skDrops = 0;
     this.skErr = 0;
@@ -298,6 +303,7 @@ export class Sock {
     this.skPriority = 0;
     this.skNoCheckTx = false;
     this.skPeekOff = -1;
+    this.skZckey = 0;
     this.skStamp = 0;
     this.skAckBacklog = 0;
     this.skMaxAckBacklog = 0;

@@ -11,6 +11,7 @@ import { signalPending, sleeperGet, sleeperStart } from './sleep.ts';
 import type { Sleeper, SleepOps, SysOptions } from './sleep.ts';
 import { sockFromFile, sockRecvmsg, sockSendmsg } from './socket.ts';
 import type { Task } from './task.ts';
+import { msgZerocopyRelease } from './zerocopy.ts';
 import {
   EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRBAND, EPOLLWRNORM,
 } from './uapi-fs.ts';
@@ -22,6 +23,7 @@ export const EVENTS_OUT = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND | EPOLLERR | EPOL
 /** What was moved before the sleep ended for the reason `why`, or `why`. */
 function partial(sleeper: Sleeper, why: number): number {
   const msg = sleeper.msg as MsgHdr;
+  msgZerocopyRelease(msg);
   const moved = Math.max(msg.msgCopied, sleeper.len - msg.msgIterCount);
   return moved > 0 ? moved : why;
 }
@@ -64,6 +66,7 @@ function sleepOn(
   task: Task, ops: SleepOps, fd: number, file: File, iocb: Kiocb | null, msg: MsgHdr, len: number, flags: number, options: SysOptions | undefined,
 ): number | Promise<number> {
   if (file.fWq === null || signalPending(options)) {
+    msgZerocopyRelease(msg);
     if (iocb !== null) iocbPut(task, iocb);
     return file.fWq === null ? -EAGAIN : -EINTR;
   }

@@ -79,6 +79,7 @@ export const SO_MAX_PACING_RATE = 47;
 export const SO_INCOMING_CPU = 49;
 export const SO_MEMINFO = 55;
 export const SO_COOKIE = 57;
+export const SO_ZEROCOPY = 60;
 export const SO_BINDTOIFINDEX = 62;
 
 /* Flags of send(2) and recv(2), and of msghdr.msg_flags. */

@@ -7,14 +7,15 @@
  * __tcpPushPendingFrames. Read first: RFC 9293 §3.7.4 (Nagle), §3.8.6.2.1 (silly windows), §3.10.2 (SEND).
  */
 import { TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
-import { EAGAIN, EPIPE } from '@stack/kernel';
+import { EAGAIN, ENOBUFS, EPIPE } from '@stack/kernel';
 import {
   CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb, getPage, kfreeSkb,
   skbCanCoalesce, skbFillPageDesc, skbTailroom,
 } from '@stack/skbuff';
-import type { SkBuff } from '@stack/skbuff';
+import type { SkBuff, UbufInfo } from '@stack/skbuff';
 import {
-  MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, SEND_SHUTDOWN, copyFromIter, lockSock, releaseSock, skEnterMemoryPressure,
+  MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SEND_SHUTDOWN, SOCK_ZEROCOPY, copyFromIter, iovIterSegLeft, lockSock, msgZerocopyEnd,
+  msgZerocopyRealloc, releaseSock, skbZcopySet, sockFlag, skEnterMemoryPressure,
   skForcedMemSchedule, skMemCharge, skPageFrag, skPageFragRefill, skStreamError, skStreamMemoryFree, skStreamModerateSndbuf,
   skWmemFreeSkb, skWmemSchedule, sockError,
 } from '@stack/socket';
@@ -47,6 +48,7 @@ export function tcpSendmsg(sock: Sock, msg: MsgHdr, _len: number): number {
   const sk = tcpSk(sock);
   lockSock(sk);
   const ret = tcpSendmsgLocked(sk, msg);
+  if (msg.msgUbuf !== null) msgZerocopyEnd(msg, ret);
   releaseSock(sk);
   return ret;
 }
@@ -75,13 +77,14 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
     if (err !== 0) return err;
   }
   err = tcpSendmsgReady(sk);
+  if (err === 0 && (flags & MSG_ZEROCOPY) !== 0) err = tcpSendmsgUbuf(sk, msg);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
   tcpRateCheckAppLimited(sk);
   const mssNow = tcpSendMss(sk);
   const sizeGoal = tcpXmitSizeGoal(sk, mssNow, (flags & MSG_OOB) === 0);
   let fresh = false;
   while (msg.msgIterCount > 0) {
-    const skb = tcpSendmsgTail(sk, sizeGoal, fresh);
+    const skb = tcpSendmsgTail(sk, sizeGoal, fresh, msg.msgUbuf);
     if (skb === null) {
       err = -EAGAIN;
       break;
@@ -104,6 +107,14 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
   return msg.msgCopied;
 }
 
+/** MSG_ZEROCOPY: sees to it that the call has its notification, if the sock wants any. 0 or -ENOBUFS. */
+function tcpSendmsgUbuf(sk: TcpSock, msg: MsgHdr): number {
+  if (msg.msgUbuf !== null || msg.msgIterCount === 0 || !sockFlag(sk, SOCK_ZEROCOPY)) return 0;
+  const tail = tcpWriteQueueTail(sk);
+  msg.msgUbuf = msgZerocopyRealloc(sk, msg.msgIterCount, tail === null ? null : tail.shinfo.uarg);
+  return msg.msgUbuf === null ? -ENOBUFS : 0;
+}
+
 /** Data remains and the buffer is full: what is queued goes out, Nagle or not, to make room. */
 function tcpSendmsgNoSpace(sk: TcpSock, msg: MsgHdr, mssNow: number, sizeGoal: number): number {
   tcpRemoveEmptySkb(sk);
@@ -120,11 +131,16 @@ function tcpSendmsgError(sk: TcpSock, msg: MsgHdr, err: number): number {
 }
 
 /** The sk_buff that the next byte joins: the last one while it has room and no record ends there, else a new one; null without memory. */
-function tcpSendmsgTail(sk: TcpSock, sizeGoal: number, fresh: boolean): SkBuff | null {
+function tcpSendmsgTail(sk: TcpSock, sizeGoal: number, fresh: boolean, ubuf: UbufInfo | null): SkBuff | null {
   const tail = tcpWriteQueueTail(sk);
-  if (tail !== null && !fresh && tail.len < sizeGoal && !tcbEor(tail)) return tail;
+  if (tail !== null && !fresh && tail.len < sizeGoal && !tcbEor(tail)) {
+    const other = tail.shinfo.uarg;
+    if (ubuf === null || other === null || other === ubuf) return tail;
+    // One sk_buff has one notification.
+    tcpMarkPush(sk, tail);
+  }
   if (!skStreamMemoryFree(sk)) return null;
-  const linear = Math.min(sk.mssCache, TCP_LINEAR_MAX);
+  const linear = ubuf === null ? Math.min(sk.mssCache, TCP_LINEAR_MAX) : 0;
   const skb = tcpStreamAllocSkb(sk, linear, tcpRtxAndWriteQueuesEmpty(sk));
   if (skb === null) return null;
   tcpSkbEntail(sk, skb);
@@ -147,14 +163,16 @@ function tcpSendmsgFull(sk: TcpSock, skb: SkBuff, mssNow: number): void {
  */
 function tcpSendmsgCopy(sk: TcpSock, skb: SkBuff, msg: MsgHdr, room: number): number {
   const want = room < msg.msgIterCount ? room : msg.msgIterCount;
-  const linear = skbTailroom(skb);
+  const ubuf = msg.msgUbuf;
+  const linear = ubuf === null ? skbTailroom(skb) : 0;
   let copied: number;
   if (linear > 0) {
     copied = want < linear ? want : linear;
     copyFromIter(skb.buf, __skbPut(skb, copied), copied, msg);
   } else {
-    copied = tcpSendmsgCopyPage(sk, skb, msg, want);
+    copied = tcpSendmsgCopyPage(sk, skb, msg, ubuf === null ? want : Math.min(want, iovIterSegLeft(msg)));
     if (copied <= 0) return copied;
+    if (ubuf !== null) skbZcopySet(skb, ubuf);
   }
   if (msg.msgCopied === 0) tcbSetTcpFlags(skb, tcbTcpFlags(skb) & ~TCPHDR_PSH);
   sk.writeSeq = (sk.writeSeq + copied) | 0;
@@ -171,7 +189,8 @@ function tcpSendmsgCopyPage(sk: TcpSock, skb: SkBuff, msg: MsgHdr, want: number)
   const page = pfrag.page;
   if (page === null) return -1;
   const i = skb.shinfo.nrFrags;
-  const merge = skbCanCoalesce(skb, i, page, pfrag.offset);
+  // What is not copied has a fragment for each piece of the user's memory.
+  const merge = skbCanCoalesce(skb, i, page, pfrag.offset) && (msg.msgUbuf === null || msg.msgIterOffset !== 0);
   if (!merge && i >= MAX_SKB_FRAGS) return 0;
   const copied = tcpWmemSchedule(sk, Math.min(want, pfrag.size - pfrag.offset));
   if (copied <= 0) return -1;
