@@ -17,7 +17,6 @@ const notYet: ReadonlySet<string> = new Set([
   'sendfile/sendfile-simple.pkt',
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
   'splice/tcp_splice_loop_test.pkt',
-  'tcp_info/tcp-info-rwnd-limited.pkt',
   'timestamping/partial.pkt',
   'timestamping/server.pkt',
 ]);

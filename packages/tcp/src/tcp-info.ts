@@ -4,6 +4,8 @@
  */
 import { jiffiesToMsecs, jiffiesToUsecs } from '@stack/kernel';
 import { TCP_LISTEN } from '@stack/socket';
+import { tcpGetInfoChronoStats } from './tcp-chrono.ts';
+import type { TcpChronoStats } from './tcp-chrono.ts';
 import { TCP_INFINITE_SSTHRESH } from './tcp-cong.ts';
 import { tcpMinRtt } from './tcp-input-rtt.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN } from './tcp-sock.ts';
@@ -37,7 +39,7 @@ export interface TcpInfoCounters {
 }
 
 /** struct tcp_info. */
-export interface TcpInfo extends TcpInfoCounters {
+export interface TcpInfo extends TcpInfoCounters, TcpChronoStats {
   tcpiState: number;
   tcpiCaState: number;
   tcpiRetransmits: number;
@@ -169,6 +171,7 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiSndWnd: sk.sndWnd,
     tcpiRcvWnd: tcpReceiveWindow(sk),
     ...tcpInfoCounters(sk),
+    ...tcpGetInfoChronoStats(sk),
   };
   if (listens) tcpInfoListener(sk, info);
   return info;

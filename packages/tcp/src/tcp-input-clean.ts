@@ -6,6 +6,7 @@
  * Read first: RFC 9293 §3.4; RFC 6298 §3 (Karn).
  */
 import type { SkBuff } from '@stack/skbuff';
+import { TCP_CHRONO_BUSY, tcpChronoStop } from './tcp-chrono.ts';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
 import { tcpStampUsDelta } from './tcp-clock.ts';
 import {
@@ -94,6 +95,7 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState): number {
     tcpHighestSackReplace(sk, skb, next);
     tcpRtxQueueUnlinkAndFree(sk, skb);
   }
+  tcpChronoStop(sk, TCP_CHRONO_BUSY);
   return pktsAcked;
 }
 

@@ -5,7 +5,8 @@
  */
 import { waitqueueActive } from '@stack/kernel';
 import { SKB_OVERHEAD } from '@stack/skbuff';
-import { SOCK_SNDBUF_LOCK, skUnderMemoryPressure } from '@stack/socket';
+import { SOCK_SNDBUF_LOCK, skStreamIsWriteable, skUnderMemoryPressure } from '@stack/socket';
+import { TCP_CHRONO_SNDBUF_LIMITED, tcpChronoStop } from './tcp-chrono.ts';
 import { MAX_TCP_HEADER, TCP_INIT_CWND } from './tcp-consts.ts';
 import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -31,10 +32,14 @@ function tcpShouldExpandSndbuf(sk: TcpSock): boolean {
 /** If somebody waits for the sock: is there room in the send buffer now? */
 export function tcpCheckSpace(sk: TcpSock): void {
   const wq = sk.skWq;
-  if (wq === null || !waitqueueActive(wq)) return;
-  if (tcpShouldExpandSndbuf(sk)) {
-    tcpSndbufExpand(sk);
-    sk.sndCwndStamp = sk.skNet.world.jiffies;
+  if (wq !== null && waitqueueActive(wq)) {
+    if (tcpShouldExpandSndbuf(sk)) {
+      tcpSndbufExpand(sk);
+      sk.sndCwndStamp = sk.skNet.world.jiffies;
+    }
+    sk.skWriteSpace(sk);
   }
-  sk.skWriteSpace(sk);
+  if (!sk.noSpace || !skStreamIsWriteable(sk)) return;
+  sk.noSpace = false;
+  tcpChronoStop(sk, TCP_CHRONO_SNDBUF_LIMITED);
 }

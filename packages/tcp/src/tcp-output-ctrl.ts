@@ -13,6 +13,7 @@ import { HZ, timeBefore, timeBeforeEq, usecsToJiffies } from '@stack/kernel';
 import { CHECKSUM_PARTIAL, __skbHeaderRelease, __skbQueueTail, __skbReserve, allocSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_CLOSE, skForcedMemSchedule, skMemCharge, skUnderMemoryPressure } from '@stack/socket';
+import { TCP_CHRONO_BUSY, tcpChronoStart } from './tcp-chrono.ts';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import {
   MAX_TCP_HEADER, TCP_ATO_MIN, TCP_DELACK_MAX, TCP_DELACK_MIN, TCP_RESOURCE_PROBE_INTERVAL,
@@ -95,6 +96,7 @@ function tcpQueueSkb(sk: TcpSock, skb: SkBuff): void {
   __skbQueueTail(sk.skWriteQueue, skb);
   sk.skWmemQueued += skb.truesize;
   skMemCharge(sk, skb.truesize);
+  tcpChronoStart(sk, TCP_CHRONO_BUSY);
 }
 
 /** RFC 9293 §3.10.5: the connection is aborted, the peer hears of it. */

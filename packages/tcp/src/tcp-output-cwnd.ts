@@ -6,9 +6,11 @@
  */
 import { RTAX_INITCWND, dstMetric } from '@stack/skbuff';
 import { skStreamMinWspace, skStreamWspace } from '@stack/socket';
+import { TCP_CHRONO_SNDBUF_LIMITED, tcpChronoStart } from './tcp-chrono.ts';
 import { CA_EVENT_CWND_RESTART, tcpCaEvent, tcpIsCwndLimited } from './tcp-cong.ts';
 import { TCP_INIT_CWND } from './tcp-consts.ts';
 import { tcpCurrentSsthresh } from './tcp-input-cwnd.ts';
+import { tcpWriteQueueEmpty } from './tcp-rtx-queue.ts';
 import { before } from './tcp-skb-cb.ts';
 import { TCP_CA_Open } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -76,4 +78,6 @@ export function tcpCwndValidate(sk: TcpSock, isCwndLimited: boolean): void {
   ) {
     tcpCwndApplicationLimited(sk);
   }
+  // All was sent, the window is open, and a writer waits for room: it is the send buffer that is too small.
+  if (sk.noSpace && tcpWriteQueueEmpty(sk)) tcpChronoStart(sk, TCP_CHRONO_SNDBUF_LIMITED);
 }

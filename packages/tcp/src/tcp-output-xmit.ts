@@ -9,6 +9,7 @@
 import { ICSK_TIME_LOSS_PROBE, ICSK_TIME_PROBE0 } from '@stack/inet-sock';
 import { TCP_CLOSE } from '@stack/socket';
 import type { SkBuff } from '@stack/skbuff';
+import { TCP_CHRONO_RWND_LIMITED, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import { tcpInCwndReduction } from './tcp-input-cwnd.ts';
 import { tcpCheckSpace } from './tcp-input-sndbuf.ts';
@@ -20,7 +21,7 @@ import { tcpCurrentMss } from './tcp-output-mss.ts';
 import { tcpProbe0Base, tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpScheduleLossProbe } from './tcp-output-tlp.ts';
 import {
-  TSO_DEFER_CWND_LIMITED, TSO_SEND_NOW, tcpMssSplitPoint, tcpNagleTest, tcpTsoSegs, tcpTsoShouldDefer,
+  TSO_DEFER_CWND_LIMITED, TSO_DEFER_RWND_LIMITED, TSO_SEND_NOW, tcpMssSplitPoint, tcpNagleTest, tcpTsoSegs, tcpTsoShouldDefer,
 } from './tcp-output-tso.ts';
 import { tcpSmallQueueCheck } from './tcp-output-tsq.ts';
 import { tcpTransmitSkb } from './tcp-output.ts';
@@ -73,6 +74,7 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
   const maxSegs = tcpTsoSegs(sk, mssNow);
   let sentPkts = 0;
   let isCwndLimited = false;
+  let isRwndLimited = false;
   for (let skb = tcpSendHead(sk); skb !== null; skb = tcpSendHead(sk)) {
     let quota = tcpCwndTest(sk);
     if (quota === 0) {
@@ -80,13 +82,17 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
       quota = 1;
     }
     const tsoSegs = tcpSetSkbTsoSegs(skb, mssNow);
-    if (!tcpSndWndTest(sk, skb, mssNow)) break;
+    if (!tcpSndWndTest(sk, skb, mssNow)) {
+      isRwndLimited = true;
+      break;
+    }
     if (tsoSegs === 1) {
       if (!tcpNagleTest(sk, skb, mssNow, tcpSkbIsLast(sk, skb) ? nonagle : TCP_NAGLE_PUSH)) break;
     } else if (pushOne === 0) {
       const defer = tcpTsoShouldDefer(sk, skb, maxSegs);
       if (defer !== TSO_SEND_NOW) {
         if (defer === TSO_DEFER_CWND_LIMITED) isCwndLimited = true;
+        else if (defer === TSO_DEFER_RWND_LIMITED) isRwndLimited = true;
         break;
       }
     }
@@ -104,6 +110,8 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
     sentPkts += tcpSkbPcount(skb);
     if (pushOne !== 0) break;
   }
+  if (isRwndLimited) tcpChronoStart(sk, TCP_CHRONO_RWND_LIMITED);
+  else tcpChronoStop(sk, TCP_CHRONO_RWND_LIMITED);
   return tcpWriteXmitDone(sk, sentPkts, isCwndLimited, pushOne);
 }
 

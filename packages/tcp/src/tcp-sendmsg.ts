@@ -20,6 +20,7 @@ import {
   skWmemFreeSkb, skWmemSchedule, sockError,
 } from '@stack/socket';
 import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
+import { TCP_CHRONO_BUSY, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpFastopenResume, tcpSendmsgFastopen } from './tcp-fastopen-client.ts';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
 import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
@@ -29,7 +30,7 @@ import { TSQF_THROTTLED } from './tcp-output-tsq.ts';
 import { tcpSlowStartAfterIdleCheck } from './tcp-output-cwnd.ts';
 import { __tcpPushPendingFrames, tcpPushOne } from './tcp-output-xmit.ts';
 import { tcpRateCheckAppLimited } from './tcp-rate.ts';
-import { tcpRtxAndWriteQueuesEmpty, tcpRtxQueueEmpty, tcpSendHead, tcpWriteQueueTail } from './tcp-rtx-queue.ts';
+import { tcpRtxAndWriteQueuesEmpty, tcpRtxQueueEmpty, tcpSendHead, tcpWriteQueueEmpty, tcpWriteQueueTail } from './tcp-rtx-queue.ts';
 import {
   TCPHDR_ACK, TCPHDR_PSH, after, tcbEndSeq, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags,
   tcpSkbPcountSet,
@@ -118,6 +119,7 @@ function tcpSendmsgUbuf(sk: TcpSock, msg: MsgHdr): number {
 /** Data remains and the buffer is full: what is queued goes out, Nagle or not, to make room. */
 function tcpSendmsgNoSpace(sk: TcpSock, msg: MsgHdr, mssNow: number, sizeGoal: number): number {
   tcpRemoveEmptySkb(sk);
+  sk.noSpace = true;
   if (msg.msgCopied > 0) tcpPush(sk, msg.msgFlags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH, sizeGoal);
   if ((msg.msgFlags & MSG_DONTWAIT) === 0) return -EAGAIN;
   return tcpSendmsgError(sk, msg, -EAGAIN);
@@ -257,6 +259,7 @@ export function tcpSkbEntail(sk: TcpSock, skb: SkBuff): void {
   tcbSetTcpFlags(skb, TCPHDR_ACK);
   __skbHeaderRelease(skb);
   __skbQueueTail(sk.skWriteQueue, skb);
+  tcpChronoStart(sk, TCP_CHRONO_BUSY);
   sk.skWmemQueued += skb.truesize;
   skMemCharge(sk, skb.truesize);
   sk.nonagle &= ~TCP_NAGLE_PUSH;
@@ -268,6 +271,7 @@ export function tcpRemoveEmptySkb(sk: TcpSock): void {
   const skb = tcpWriteQueueTail(sk);
   if (skb === null || tcbSeq(skb) !== tcbEndSeq(skb)) return;
   __skbUnlink(skb, sk.skWriteQueue);
+  if (tcpWriteQueueEmpty(sk)) tcpChronoStop(sk, TCP_CHRONO_BUSY);
   skWmemFreeSkb(sk, skb);
 }
 

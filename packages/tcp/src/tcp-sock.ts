@@ -238,6 +238,14 @@ export class TcpSock extends InetConnectionSock {
   /** The MTU an ICMP error reported while a system call owned the sock. */
   mtuInfo: number;
 
+  // What the sender waits for (tcp-chrono.ts), in jiffies.
+  chronoType: number;
+  chronoStart: number;
+  chronoBusy: number;
+  chronoRwnd: number;
+  chronoSndbuf: number;
+  /** A writer found no room, and none was there since (SOCK_NOSPACE). */
+  noSpace: boolean;
 
   // Counters for TCP_INFO.
   bytesSent: number;
@@ -368,6 +376,12 @@ export class TcpSock extends InetConnectionSock {
     this.rackAdvanced = false;
     this.recvSackCache = null;
     this.mtuInfo = 0;
+    this.chronoType = 0;
+    this.chronoStart = 0;
+    this.chronoBusy = 0;
+    this.chronoRwnd = 0;
+    this.chronoSndbuf = 0;
+    this.noSpace = false;
     this.bytesSent = -0;
     this.bytesAcked = -0;
     this.bytesReceived = -0;

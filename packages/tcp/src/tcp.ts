@@ -18,6 +18,7 @@ import {
   skWmemFreeSkb, sockFlag, sockResetFlag, sockSetFlag,
 } from '@stack/socket';
 import type { Sock } from '@stack/socket';
+import { TCP_CHRONO_BUSY, tcpChronoStop } from './tcp-chrono.ts';
 import { TCP_INFINITE_SSTHRESH, tcpAssignCongestionControl, tcpCleanupCongestionControl, tcpSetCaState } from './tcp-cong.ts';
 import { TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { reqskFastopenRemove, tcpFastopenRsk } from './tcp-fastopen.ts';
@@ -128,6 +129,7 @@ export function tcpWriteQueuePurge(sk: TcpSock): void {
   tcpClearAllRetransHints(sk);
   sk.packetsOut = 0;
   sk.icskBackoff = 0;
+  tcpChronoStop(sk, TCP_CHRONO_BUSY);
 }
 
 function purgeAccounted(sk: TcpSock, first: SkBuff | null): void {
