@@ -18,7 +18,6 @@ const notYet: ReadonlySet<string> = new Set([
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
   'splice/tcp_splice_loop_test.pkt',
   'timestamping/partial.pkt',
-  'timestamping/server.pkt',
 ]);
 
 const defines = new Map(Object.entries({

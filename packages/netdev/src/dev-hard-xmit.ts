@@ -3,7 +3,7 @@
 // Called by sch-generic.ts (schDirectXmit) and dev-xmit.ts (devices without a queue), with sk_buffs that validateXmitSkb()
 // has made fit for the device.
 
-import { skbClone, skbResetMacHeader, type SkBuff } from '@stack/skbuff';
+import { SKBTX_SW_TSTAMP, skbClone, skbResetMacHeader, skbTstampTx, type SkBuff } from '@stack/skbuff';
 import { PACKET_OUTGOING } from './if-packet.ts';
 import { LINK_STATE_XOFF, NETDEV_TX_BUSY, type NetDevice, type PacketType } from './netdevice.ts';
 
@@ -20,6 +20,8 @@ export function devHardStartXmit(first: SkBuff, dev: NetDevice): SkBuff | null {
     skb.next = null;
     if (nn.ptypeAll.length !== 0 || nn.ptypeDevCount !== 0) devQueueXmitNit(skb, dev);
     dev.xmitMore = next !== null;
+    // Deviation: here for all drivers, which call skb_tx_timestamp themselves in Linux.
+    if (skb.shinfo.txFlags !== 0) skbTstampTx(skb, SKBTX_SW_TSTAMP);
     const rc = ops.ndoStartXmit(skb, dev);
     if (rc === NETDEV_TX_BUSY) {
       skb.next = next;

@@ -5,7 +5,7 @@
 // Everything here takes the sk_buff over; NET_XMIT_DROP and negative results mean that it has been freed and counted.
 
 import { ENETDOWN, SKB_DROP_REASON_DEV_READY } from '@stack/kernel';
-import { NET_XMIT_DROP, NET_XMIT_SUCCESS, kfreeSkbReason, skbResetMacHeader, type SkBuff } from '@stack/skbuff';
+import { NET_XMIT_DROP, NET_XMIT_SUCCESS, SKBTX_SCHED_TSTAMP, kfreeSkbReason, skbResetMacHeader, skbTstampTx, type SkBuff } from '@stack/skbuff';
 import { validateXmitSkb } from './dev-gso.ts';
 import { devHardStartXmit } from './dev-hard-xmit.ts';
 import { IFF_UP } from './if.ts';
@@ -28,6 +28,7 @@ export function devQueueXmit(skb: SkBuff): number {
   const net = dev.net;
   if (net.trace !== null) net.trace.hit(net, 'dev_queue_xmit', skb);
   skbResetMacHeader(skb);
+  if (skb.shinfo.txFlags !== 0) skbTstampTx(skb, SKBTX_SCHED_TSTAMP);
   const q = dev.qdisc;
   if (q.ops.enqueue !== null) return devXmitSkb(skb, q, dev);
   return devXmitNoqueue(skb, dev, net.netdev);

@@ -5,7 +5,7 @@
 import { SockAddrIn } from '@stack/inet-sock';
 import { errnoName, ENOSYS } from '@stack/kernel';
 import {
-  Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
+  Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
   sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto,
   sysSetsockopt, sysShutdown, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
@@ -101,10 +101,11 @@ function camel(name: string): string {
 
 /** Timestamps count from the script's start, and hold within the tolerance of 4 ms that scripts have. */
 function checkScm(c: CallContext, want: ReadonlyMap<string, Expr>, data: object): void {
-  const stamp = data as { readonly tvSec?: number; readonly tvNsec?: number };
+  if (!(data instanceof ScmTimestamping)) throw new CallError('cmsg_data: not a timestamp');
+  const stamp = data.ts[0];
   const wanted = number(want.get('scm_sec'), 'scm_sec') * 1e9 + number(want.get('scm_nsec'), 'scm_nsec');
   const epoch = c.task.net.world.clock.wallTime() * 1e6 - c.task.net.world.now;
-  const got = (stamp.tvSec ?? 0) * 1e9 + (stamp.tvNsec ?? 0) - epoch - c.start;
+  const got = stamp.tvSec * 1e9 + stamp.tvNsec - epoch - c.start;
   if (Math.abs(got - wanted) > 4e6) throw new CallError(`scm_timestamping: expected ${wanted} ns after the start, got ${Math.round(got)}`);
 }
 

@@ -105,3 +105,6 @@ export { dstHold, dstClone, dstRelease } from './dst-ref.ts';
 
 // Bytes
 export { memcpy, memcpyView } from './memcpy.ts';
+
+/* Time stamps of what is sent */
+export { SKBTX_ANY_TSTAMP, SKBTX_SCHED_TSTAMP, SKBTX_SW_TSTAMP, skbTstampTx } from './tx-timestamp.ts';

@@ -105,6 +105,8 @@ export class SkbPool {
   limit: number;
   /** Owners and checks; null unless world.debug. */
   debug: PoolDebug | null;
+  /** Who tells the sender of a packet where it is (tx-timestamp.ts); null without a socket layer. */
+  tstampTx: ((skb: SkBuff, flag: number) => void) | null;
 
   constructor(world: World, limit: number) {
     this.world = world;
@@ -117,6 +119,7 @@ export class SkbPool {
     this.bytes = 0;
     this.limit = limit;
     this.debug = world.debug ? new PoolDebug() : null;
+    this.tstampTx = null;
   }
 }
 

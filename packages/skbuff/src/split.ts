@@ -19,7 +19,6 @@ import type { SkBuff } from './sk-buff.ts';
  */
 export function skbSplit(skb: SkBuff, skb1: SkBuff, len: number): void {
   const headlen = skb.len - skb.dataLen;
-  skb1.shinfo.txFlags |= skb.shinfo.txFlags;
   const uarg = skb.shinfo.uarg;
   if (uarg !== null && skb1.shinfo.uarg === null) {
     uarg.refcnt++;

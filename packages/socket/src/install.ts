@@ -8,11 +8,13 @@ import { putPage } from '@stack/skbuff';
 import { exitTask } from './exit.ts';
 import { NetnsSocket } from './net-struct.ts';
 import { SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF } from './sock-mem.ts';
+import { sockTstampTx } from './tx-timestamp.ts';
 
 /** Installs the socket layer. The World has its packet pool already (installSkbuff). */
 export function installSocket(net: Net): void {
   requireNoNet(net, 'installSocket', 'socket');
   net.socket = new NetnsSocket();
+  net.world.pool.tstampTx = sockTstampTx;
   registerSysctlTable(net, sysctlRows(net.socket));
   registerReporter(net.world, reportSockets);
   netAtExit(net, exitSocket);

@@ -65,6 +65,15 @@ export class Timespec {
   }
 }
 
+/** struct scm_timestamping: what SCM_TIMESTAMPING gives; ts[0] is the software's time, ts[2] would be the hardware's. */
+export class ScmTimestamping {
+  ts: [Timespec, Timespec, Timespec];
+
+  constructor(software: Timespec) {
+    this.ts = [software, new Timespec(0, 0), new Timespec(0, 0)];
+  }
+}
+
 /** struct linger: what SO_LINGER takes and gives; `lLinger` in seconds. */
 export class Linger {
   lOnoff: number;

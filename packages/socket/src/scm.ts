@@ -4,11 +4,14 @@
  */
 import { EINVAL, ENOENT } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
-import { Cmsg, Timespec, Timeval } from './msghdr.ts';
+import { Cmsg, ScmTimestamping, Timespec, Timeval } from './msghdr.ts';
 import type { MsgHdr } from './msghdr.ts';
 import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, sockSetFlag, SOCK_TIMESTAMP } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
-import { MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SOL_SOCKET } from './uapi-socket.ts';
+import { SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_RECORD_MASK } from './tx-timestamp.ts';
+import {
+  MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPING, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SO_TIMESTAMPING, SOL_SOCKET,
+} from './uapi-socket.ts';
 
 /** Adds a control message to what recvmsg returns; with no room left sets MSG_CTRUNC. */
 export function putCmsg(msg: MsgHdr, level: number, type: number, data: number | Uint8Array | object): void {
@@ -45,8 +48,11 @@ function wallClock(sk: Sock, tstamp: number): Timespec {
   return new Timespec(whole + sec, nsec - sec * 1e9);
 }
 
-/** SCM_TIMESTAMP or SCM_TIMESTAMPNS, if the sock asked for it (SO_TIMESTAMP, SO_TIMESTAMPNS). */
+/** SCM_TIMESTAMP, SCM_TIMESTAMPNS or SCM_TIMESTAMPING, if the sock asked for it (SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING). */
 export function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+  if ((sk.skTsflags & SOF_TIMESTAMPING_SOFTWARE) !== 0 && skb.tstamp !== 0) {
+    putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING, new ScmTimestamping(wallClock(sk, skb.tstamp)));
+  }
   if (!sockFlag(sk, SOCK_RCVTSTAMP)) return;
   const time = wallClock(sk, skb.tstamp === 0 ? sk.skNet.world.now : skb.tstamp);
   if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, time);
@@ -80,9 +86,12 @@ export function sockRecvCmsgs(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
 export class SockcmCookie {
   mark: number;
   priority: number;
+  /** SO_TIMESTAMPING. */
+  tsflags: number;
 
   constructor() {
     this.mark = 0;
+    this.tsflags = 0;
     this.priority = 0;
   }
 }
@@ -91,6 +100,7 @@ export class SockcmCookie {
 export function sockcmInit(cookie: SockcmCookie, sk: Sock): void {
   cookie.mark = sk.skMark;
   cookie.priority = sk.skPriority;
+  cookie.tsflags = sk.skTsflags;
 }
 
 /** Takes all control messages at SOL_SOCKET of a message to be sent. 0, or -EINVAL. */
@@ -107,6 +117,8 @@ export function __sockCmsgSend(cmsg: Cmsg, cookie: SockcmCookie): number {
   if (typeof cmsg.cmsgData !== 'number') return -EINVAL;
   if (cmsg.cmsgType === SO_MARK) cookie.mark = cmsg.cmsgData;
   else if (cmsg.cmsgType === SO_PRIORITY) cookie.priority = cmsg.cmsgData;
-  else return -EINVAL;
+  else if (cmsg.cmsgType === SO_TIMESTAMPING && (cmsg.cmsgData & ~SOF_TIMESTAMPING_TX_RECORD_MASK) === 0) {
+    cookie.tsflags = (cookie.tsflags & ~SOF_TIMESTAMPING_TX_RECORD_MASK) | cmsg.cmsgData;
+  } else return -EINVAL;
   return 0;
 }

@@ -89,6 +89,8 @@ export function skCloneLock(sk: Sock): Sock {
   child.skPacingRate = sk.skPacingRate;
   child.skMaxPacingRate = sk.skMaxPacingRate;
   child.skPacingShift = sk.skPacingShift;
+  child.skTsflags = sk.skTsflags;
+  child.skTskeyInit = sk.skTskeyInit;
   child.skUserData = null;
   child.skStateChange = sk.skStateChange;
   child.skDataReady = sk.skDataReady;

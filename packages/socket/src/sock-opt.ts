@@ -16,6 +16,7 @@ import {
 } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
 import { sockError } from './sock.ts';
+import { sockSetTimestamping } from './tx-timestamp.ts';
 import * as so from './uapi-socket.ts';
 
 const HZ = 1000;
@@ -68,6 +69,8 @@ function setInt(sk: Sock, name: number, val: number): number {
       return setRcvlowat(sk, val);
     case so.SO_ZEROCOPY:
       return setZerocopy(sk, val);
+    case so.SO_TIMESTAMPING:
+      return sockSetTimestamping(sk, val);
     case so.SO_BINDTOIFINDEX:
       return bindToIndex(sk, val);
     default:
@@ -246,6 +249,8 @@ function getMore(sk: Sock, name: number): number | object {
       return sk.skRcvlowat;
     case so.SO_SNDLOWAT:
       return 1;
+    case so.SO_TIMESTAMPING:
+      return sk.skTsflags;
     case so.SO_ZEROCOPY:
       return Number(sockFlag(sk, SOCK_ZEROCOPY));
     case so.SO_NO_CHECK:

@@ -229,6 +229,10 @@ export class Sock {
   skPeekOff: number;
   /** Number of the next send with MSG_ZEROCOPY. */
   skZckey: number;
+  /** SO_TIMESTAMPING; the number that OPT_ID counts from, and how the protocol sets it (0 or -errno; null: it has no stamps). */
+  skTsflags: number;
+  skTskey: number;
+  skTskeyInit: ((sk: Sock, tsflags: number) => number) | null;
   /** Receive time of the packet that was read last, World time in ns; 0: none was (SIOCGSTAMP). */
   skStamp: number;
   skAckBacklog: number;
@@ -304,6 +308,9 @@ export class Sock {
     this.skNoCheckTx = false;
     this.skPeekOff = -1;
     this.skZckey = 0;
+    this.skTsflags = 0;
+    this.skTskey = 0;
+    this.skTskeyInit = null;
     this.skStamp = 0;
     this.skAckBacklog = 0;
     this.skMaxAckBacklog = 0;

@@ -28,6 +28,7 @@ import {
   tcbSacked, tcbSeq, tcbTcpFlags, tcpSkbPcount, tcpSkbTimestampUs,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { tcpAckTstamp } from './tcp-tx-timestamp.ts';
 
 /** Segments of skb, which is acknowledged in part, that are; their bytes go. */
 function tcpTsoAcked(sk: TcpSock, skb: SkBuff): number {
@@ -74,11 +75,12 @@ function tcpCleanOne(sk: TcpSock, st: TcpSacktagState, skb: SkBuff, acked: numbe
 }
 
 /** Takes off all that is acknowledged. @returns segments; negative if the last sk_buff was acknowledged in part only */
-function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState): number {
+function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState, priorSndUna: number): number {
   let pktsAcked = 0;
   let next: SkBuff | null;
   for (let skb = tcpRtxQueueHead(sk); skb !== null; skb = next) {
     const startSeq = tcbSeq(skb);
+    tcpAckTstamp(sk, skb, priorSndUna);
     if (after(tcbEndSeq(skb), sk.sndUna)) {
       if (tcpSkbPcount(skb) === 1 || !after(sk.sndUna, startSeq)) break;
       const acked = tcpTsoAcked(sk, skb);
@@ -121,7 +123,7 @@ export function tcpCleanRtxQueue(sk: TcpSock, st: TcpSacktagState, priorFack: nu
   const priorSacked = sk.sackedOut;
   st.acktValid = false;
   st.reord = sk.sndNxt;
-  const count = tcpCleanQueue(sk, st);
+  const count = tcpCleanQueue(sk, st, priorSndUna);
   const fullyAcked = count >= 0;
   const pktsAcked = fullyAcked ? count : -count;
   const head = tcpRtxQueueHead(sk);

@@ -7,12 +7,12 @@
 import { EINVAL } from '@stack/kernel';
 import type { NetOffload } from '@stack/ip';
 import {
-  CHECKSUM_PARTIAL, __skbPull, csumFold, csumPartial, pskbMayPull, skbSegment,
+  CHECKSUM_PARTIAL, SKBTX_SW_TSTAMP, __skbPull, csumFold, csumPartial, pskbMayPull, skbSegment,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { tcp4GroComplete, tcp4GroReceive } from './tcp-gro.ts';
 import { TCP_HDR_LEN, TH_CHECK, thHdrLen, thSeq } from './tcp-hdr.ts';
-import { TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH } from './tcp-skb-cb.ts';
+import { TCPHDR_CWR, TCPHDR_FIN, TCPHDR_PSH, before } from './tcp-skb-cb.ts';
 
 const TH_SEQ = 4;
 const TH_FLAGS = 13;
@@ -31,9 +31,22 @@ export function tcpGsoSegment(skb: SkBuff, features: number): SkBuff | number {
   __skbPull(skb, thlen);
   const segs = skbSegment(skb, features);
   if (typeof segs === 'number') return segs;
+  if ((skb.shinfo.txFlags & SKBTX_SW_TSTAMP) !== 0) tcpGsoTstamp(segs, skb.shinfo.tskey, mss);
   finishHeaders(segs, oldLen, thlen, mss);
   moveCharge(skb, segs);
   return segs;
+}
+
+/** The time stamp is of the segment that has octet tskey. */
+function tcpGsoTstamp(segs: SkBuff, tskey: number, mss: number): void {
+  let seq = thSeq(segs);
+  for (let seg: SkBuff | null = segs; seg !== null; seg = seg.next) {
+    seq = (seq + mss) | 0;
+    if (!before(tskey, seq)) continue;
+    seg.shinfo.txFlags |= SKBTX_SW_TSTAMP;
+    seg.shinfo.tskey = tskey;
+    return;
+  }
 }
 
 /** Puts right what differs from segment to segment. */

@@ -21,6 +21,7 @@ import {
   tcpSkbPcountSet, tcpSkbSerial, tcpSkbSetSerial, tcbSetEor, tcbEor,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { tcpFragmentTstamp } from './tcp-tx-timestamp.ts';
 
 /** Works out how many segments skb is at this MSS. @returns that number */
 export function tcpSetSkbTsoSegs(skb: SkBuff, mssNow: number): number {
@@ -113,6 +114,7 @@ export function tcpFragment(sk: TcpSock, queue: SkBuffHead, skb: SkBuff, len: nu
   skb.truesize -= moved;
   tcpFragmentCb(skb, buff, len);
   skbSplit(skb, buff, len);
+  tcpFragmentTstamp(skb, buff);
   const old = tcpSkbPcount(skb);
   tcpSetSkbTsoSegs(skb, mssNow);
   tcpSetSkbTsoSegs(buff, mssNow);

@@ -38,6 +38,7 @@ import {
 import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpConnectDeferred } from './tcp-space.ts';
+import { tcpSendTsflags, tcpTxTimestamp } from './tcp-tx-timestamp.ts';
 
 /** Most payload in the linear part: with the headers it fills the pool's small slot; what is more goes to page fragments. */
 const TCP_LINEAR_MAX = 2048 - MAX_TCP_HEADER;
@@ -80,6 +81,8 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
   err = tcpSendmsgReady(sk);
   if (err === 0 && (flags & MSG_ZEROCOPY) !== 0) err = tcpSendmsgUbuf(sk, msg);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
+  const tsflags = tcpSendTsflags(sk, msg);
+  if (tsflags < 0) return tsflags;
   tcpRateCheckAppLimited(sk);
   const mssNow = tcpSendMss(sk);
   const sizeGoal = tcpXmitSizeGoal(sk, mssNow, (flags & MSG_OOB) === 0);
@@ -103,8 +106,11 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
     if (msg.msgIterCount === 0 && (flags & MSG_EOR) !== 0) tcbSetEor(skb, true);
     if (msg.msgIterCount > 0 && skb.len >= sizeGoal && (flags & MSG_OOB) === 0) tcpSendmsgFull(sk, skb, mssNow);
   }
-  if (err !== 0) return tcpSendmsgNoSpace(sk, msg, mssNow, sizeGoal);
-  if (msg.msgCopied > 0) tcpPush(sk, flags, mssNow, sk.nonagle, sizeGoal);
+  if (err !== 0) return tcpSendmsgNoSpace(sk, msg, mssNow, sizeGoal, tsflags);
+  if (msg.msgCopied > 0) {
+    tcpTxTimestamp(sk, tsflags);
+    tcpPush(sk, flags, mssNow, sk.nonagle, sizeGoal);
+  }
   return msg.msgCopied;
 }
 
@@ -117,11 +123,12 @@ function tcpSendmsgUbuf(sk: TcpSock, msg: MsgHdr): number {
 }
 
 /** Data remains and the buffer is full: what is queued goes out, Nagle or not, to make room. */
-function tcpSendmsgNoSpace(sk: TcpSock, msg: MsgHdr, mssNow: number, sizeGoal: number): number {
+function tcpSendmsgNoSpace(sk: TcpSock, msg: MsgHdr, mssNow: number, sizeGoal: number, tsflags: number): number {
   tcpRemoveEmptySkb(sk);
   sk.noSpace = true;
   if (msg.msgCopied > 0) tcpPush(sk, msg.msgFlags & ~MSG_MORE, mssNow, TCP_NAGLE_PUSH, sizeGoal);
   if ((msg.msgFlags & MSG_DONTWAIT) === 0) return -EAGAIN;
+  if (msg.msgCopied > 0) tcpTxTimestamp(sk, tsflags);
   return tcpSendmsgError(sk, msg, -EAGAIN);
 }
 

@@ -28,6 +28,7 @@ export const TCPCB_RETRANS = TCPCB_SACKED_RETRANS | TCPCB_EVER_RETRANS | TCPCB_R
 const TX_IN_FLIGHT_MASK = 0xfffff;
 const TX_APP_LIMITED = 1 << 20;
 const CB_EOR = 1 << 21;
+const CB_TXSTAMP_ACK = 1 << 22;
 
 /** First sequence number. */
 export function tcbSeq(skb: SkBuff): number {
@@ -117,6 +118,14 @@ export function tcbEor(skb: SkBuff): boolean {
 }
 export function tcbSetEor(skb: SkBuff, on: boolean): void {
   skb.cb7 = on ? skb.cb7 | CB_EOR : skb.cb7 & ~CB_EOR;
+}
+
+/** The user wants to hear when shinfo.tskey is acknowledged. */
+export function tcbTxstampAck(skb: SkBuff): boolean {
+  return (skb.cb7 & CB_TXSTAMP_ACK) !== 0;
+}
+export function tcbSetTxstampAck(skb: SkBuff, on: boolean): void {
+  skb.cb7 = on ? skb.cb7 | CB_TXSTAMP_ACK : skb.cb7 & ~CB_TXSTAMP_ACK;
 }
 
 /** The flow's delivered count, its time, and the first send's time when this one was sent (rate sampling). */

@@ -34,6 +34,7 @@ import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
 import { tcpClearXmitTimers } from './tcp-timer.ts';
+import { tcpTskeyInit } from './tcp-tx-timestamp.ts';
 
 /** RTT minimum while none was measured. */
 const RTT_MIN_NONE = 0x7fffffff;
@@ -56,6 +57,7 @@ export function tcpInitSock(sock: Sock): number {
   tcpAssignCongestionControl(sk);
   sk.skState = TCP_CLOSE;
   sk.skWriteSpace = skStreamWriteSpace;
+  sk.skTskeyInit = tcpTskeyInit;
   sockSetFlag(sk, SOCK_USE_WRITE_QUEUE);
   sk.skSndbuf = tcp.mem.sysctlWmem[1] ?? 0;
   sk.skRcvbuf = tcp.mem.sysctlRmem[1] ?? 0;
