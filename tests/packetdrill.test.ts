@@ -16,7 +16,6 @@ const notYet: ReadonlySet<string> = new Set([
   'fast_retransmit/fr-4pkt-fack-last-mss.pkt',
   'sendfile/sendfile-simple.pkt',
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
-  'splice/tcp_splice_loop_test.pkt',
   'timestamping/partial.pkt',
 ]);
 

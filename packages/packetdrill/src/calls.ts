@@ -6,8 +6,8 @@ import { SockAddrIn } from '@stack/inet-sock';
 import { errnoName, ENOSYS } from '@stack/kernel';
 import {
   Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
-  sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto,
-  sysSetsockopt, sysShutdown, sysSocket, sysWrite, type Task,
+  sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto,
+  sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
 } from '@stack/socket';
 import type { Expr } from './script.ts';
 
@@ -190,6 +190,15 @@ const epollCtl: Call = (c, args) => {
   return { result: sysEpollCtl(c.task, fd(c, args), int(args, 1), fd(c, args, 2), event) };
 };
 
+/** The script's numbers of both ends are known at once. */
+const pipe: Call = (c, args) => {
+  const made = sysPipe(c.task);
+  if (typeof made === 'number') return { result: made };
+  const ends = args[0]?.kind === 'array' ? args[0].items : [];
+  ends.forEach((end, i) => c.fds.set(number(end, 'a descriptor'), made[i] ?? -1));
+  return { result: 0 };
+};
+
 const fcntl: Call = (c, args) => ({ result: sysFcntl(c.task, fd(c, args), int(args, 1), int(args, 1) === F_GETFL ? 0 : int(args, 2)) });
 
 const ioctl: Call = (c, args) => {
@@ -230,6 +239,8 @@ const calls: Readonly<Record<string, Call>> = {
   getsockopt,
   fcntl,
   ioctl,
+  pipe,
+  splice: (c, args) => ({ result: sysSplice(c.task, fd(c, args), fd(c, args, 2), int(args, 4), int(args, 5)) }),
   poll,
   epoll_create: (c) => ({ result: sysEpollCreate(c.task), opens: true }),
   epoll_ctl: epollCtl,

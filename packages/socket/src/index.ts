@@ -2,7 +2,7 @@
 export {
   AF_INET, AF_INET6, AF_MAX, AF_PACKET, AF_UNIX, AF_UNSPEC, FIONBIO, FIONREAD, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_RAW, IPPROTO_TCP,
   IPPROTO_UDP, MSG_CONFIRM, MSG_CTRUNC, MSG_DONTROUTE, MSG_DONTWAIT, MSG_EOR, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE, MSG_NOSIGNAL, MSG_OOB,
-  MSG_PEEK, MSG_PROBE, MSG_SENDPAGE_NOTLAST, MSG_TRUNC, MSG_WAITALL, MSG_WAITFORONE, MSG_ZEROCOPY, PF_INET, PF_PACKET, SCM_TIMESTAMP, SCM_TIMESTAMPING, SCM_TIMESTAMPNS,
+  MSG_PEEK, MSG_PROBE, MSG_SENDPAGE_NOTLAST, MSG_SPLICE_READ, MSG_TRUNC, MSG_WAITALL, MSG_WAITFORONE, MSG_ZEROCOPY, PF_INET, PF_PACKET, SCM_TIMESTAMP, SCM_TIMESTAMPING, SCM_TIMESTAMPNS,
   SHUT_RD, SHUT_RDWR, SHUT_WR, SIOCATMARK, SIOCGSTAMP, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_MAX, SOCK_NONBLOCK,
   SOCK_PACKET, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM, SOCK_TYPE_MASK, SOL_IP, SOL_PACKET, SOL_RAW, SOL_SOCKET, SOL_TCP, SOL_UDP, SOMAXCONN,
   SO_ACCEPTCONN, SO_ATTACH_FILTER,
@@ -97,6 +97,8 @@ export {
 export { sysAccept, sysConnect } from './sys-connect.ts';
 export { sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto } from './sys-message.ts';
 export { sysRead, sysReadv, sysWrite, sysWritev } from './read-write.ts';
+export { sysPipe } from './pipe.ts';
+export { SPLICE_F_NONBLOCK, sysSplice } from './splice.ts';
 export { sysClose, sysDup, sysDup2, sysFcntl, sysIoctl } from './sys-file.ts';
 export { PollFd, sysPoll } from './select.ts';
 export { sysEpollCreate, sysEpollCtl, sysEpollWait } from './eventpoll.ts';

@@ -101,6 +101,8 @@ export const MSG_MORE = 0x8000;
 export const MSG_WAITFORONE = 0x10000;
 export const MSG_SENDPAGE_NOTLAST = 0x20000;
 export const MSG_ZEROCOPY = 0x4000000;
+/** Inside the kernel alone: the reader is splice(2), which never passes urgent data. */
+export const MSG_SPLICE_READ = 0x8000000;
 export const MSG_FASTOPEN = 0x20000000;
 
 /* How of shutdown(2). */

@@ -10,7 +10,7 @@ import { EAGAIN, EINVAL, ENOTCONN } from '@stack/kernel';
 import { __skbUnlink, consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOCK_DONE, SOCK_URGINLINE, SOL_TCP, TCP_CLOSE,
+  MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_SPLICE_READ, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOCK_DONE, SOCK_URGINLINE, SOL_TCP, TCP_CLOSE,
   TCP_LISTEN, copyToIter, lockSock, putCmsg, releaseSock, skFlushBacklog, skbCopyDatagramMsg, sockError, sockFlag, sockRcvlowat,
 } from '@stack/socket';
 import type { MsgHdr, Sock } from '@stack/socket';
@@ -53,7 +53,7 @@ export function tcpRecvmsgLocked(sk: TcpSock, msg: MsgHdr, len: number, flags: n
   let ret = 0;
   while (msg.msgCopied < len) {
     // A read stops in front of the urgent byte, so that the mark shows (RFC 9293 §3.8.5).
-    if (sk.urgData !== 0 && sk.urgSeq === seq && msg.msgCopied > 0) break;
+    if (sk.urgData !== 0 && sk.urgSeq === seq && (msg.msgCopied > 0 || (flags & MSG_SPLICE_READ) !== 0)) break;
     const skb = tcpRecvSkb(sk, seq);
     if (skb === null) {
       ret = tcpRecvNothing(sk, msg.msgCopied, target, flags);
