@@ -14,7 +14,6 @@ const withSuite = existsSync(join(suite, 'scripts'));
 const notYet: ReadonlySet<string> = new Set([
   'blocking/blocking-write.pkt',
   'fast_retransmit/fr-4pkt-fack-last-mss.pkt',
-  'sendfile/sendfile-simple.pkt',
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
   'timestamping/partial.pkt',
 ]);

@@ -6,7 +6,7 @@ import { SockAddrIn } from '@stack/inet-sock';
 import { errnoName, ENOSYS } from '@stack/kernel';
 import {
   Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
-  sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto,
+  sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysOpen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendfile, sysSendmsg, sysSendto,
   sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
 } from '@stack/socket';
 import type { Expr } from './script.ts';
@@ -240,6 +240,8 @@ const calls: Readonly<Record<string, Call>> = {
   fcntl,
   ioctl,
   pipe,
+  open: (c, args) => ({ result: sysOpen(c.task, args[0]?.kind === 'string' ? args[0].value : '', int(args, 1)), opens: true }),
+  sendfile: (c, args) => ({ result: sysSendfile(c.task, fd(c, args), fd(c, args, 1), args[2]?.kind === 'array' ? int(args, 2) : null, int(args, 3)) }),
   splice: (c, args) => ({ result: sysSplice(c.task, fd(c, args), fd(c, args, 2), int(args, 4), int(args, 5)) }),
   poll,
   epoll_create: (c) => ({ result: sysEpollCreate(c.task), opens: true }),

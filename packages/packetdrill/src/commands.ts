@@ -8,6 +8,7 @@ import { sysctlRead, type CtlValue } from '@stack/kernel';
 import {
   devGraftQdisc, NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures, pfifoOps, qdiscCreate, TCQ_F_CAN_BYPASS,
 } from '@stack/netdev';
+import { O_CREAT, O_TRUNC, O_WRONLY, sysClose, sysOpen, sysUnlink, sysWrite } from '@stack/socket';
 import { tcpMetricsFlush } from '@stack/tcp';
 import type { ScriptNic } from './nic.ts';
 
@@ -22,8 +23,6 @@ export interface Machine {
   readonly nic: ScriptNic;
   /** The sysctls that `defaults.sh` sets. */
   readonly defaults: Readonly<Record<string, CtlValue>>;
-  /** In-memory files by path: what `dd` writes. */
-  readonly files: Map<string, Uint8Array>;
 }
 
 function parseValue(text: string): CtlValue {
@@ -111,7 +110,10 @@ function grep(machine: Machine, line: string): void {
 /** `dd bs=N count=M of=FILE`: a file of zeros. */
 function dd(machine: Machine, words: readonly string[]): void {
   const args = new Map(words.map((word) => word.split('=') as [string, string]));
-  machine.files.set(args.get('of') ?? '', new Uint8Array(Number(args.get('bs') ?? 512) * Number(args.get('count') ?? 1)));
+  const { task } = machine.host;
+  const fd = sysOpen(task, args.get('of') ?? '', O_WRONLY | O_CREAT | O_TRUNC);
+  void sysWrite(task, fd, new Uint8Array(Number(args.get('bs') ?? 512) * Number(args.get('count') ?? 1)));
+  sysClose(task, fd);
 }
 
 const FEATURES: Readonly<Record<string, number>> = { tso: NETIF_F_TSO | NETIF_F_TSO_ECN, gso: NETIF_F_GSO, gro: NETIF_F_GRO };
@@ -140,7 +142,7 @@ const commands: Readonly<Record<string, Command>> = {
   tc: (machine, words) => tc(machine, words),
   grep: (machine, _words, line) => grep(machine, line),
   dd: (machine, words) => dd(machine, words),
-  rm: (machine, words) => words.forEach((word) => machine.files.delete(word)),
+  rm: (machine, words) => words.forEach((word) => sysUnlink(machine.host.task, word)),
   /* Parameters of Linux's modules, written to /sys: what they switch on is on here. */
   echo: nothing,
   nstat: nothing,

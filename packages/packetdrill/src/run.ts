@@ -86,7 +86,7 @@ class Run {
     this.nic = new ScriptNic(this.host.net, 'tun0');
     this.host.addNic({ device: this.nic.dev, address: `${localIp}/${options.prefixLength ?? 16}` });
     sysCall(ipRouteAdd(this.host.net, { dst: 'default', dev: 'tun0' }), 'ip route add default');
-    this.machine = { host: this.host, nic: this.nic, defaults: options.defaults ?? {}, files: new Map() };
+    this.machine = { host: this.host, nic: this.nic, defaults: options.defaults ?? {} };
     this.tolerance = Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000);
     this.tick = Number(script.options.get('tcp_ts_tick_usecs') ?? 0);
     this.log = [];

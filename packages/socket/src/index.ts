@@ -14,7 +14,7 @@ export {
 export {
   EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLMSG, EPOLLNVAL, EPOLLONESHOT, EPOLLOUT, EPOLLPRI, EPOLLRDBAND, EPOLLRDHUP,
   EPOLLRDNORM, EPOLLWAKEUP, EPOLLWRBAND, EPOLLWRNORM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, FD_CLOEXEC, FMODE_READ, FMODE_WRITE,
-  F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, O_ACCMODE, O_APPEND, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY,
+  F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, O_ACCMODE, O_APPEND, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
   POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM,
 } from './uapi-fs.ts';
 
@@ -97,6 +97,7 @@ export {
 export { sysAccept, sysConnect } from './sys-connect.ts';
 export { sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto } from './sys-message.ts';
 export { sysRead, sysReadv, sysWrite, sysWritev } from './read-write.ts';
+export { sysOpen, sysSendfile, sysUnlink } from './shmem.ts';
 export { sysPipe } from './pipe.ts';
 export { SPLICE_F_NONBLOCK, sysSplice } from './splice.ts';
 export { sysClose, sysDup, sysDup2, sysFcntl, sysIoctl } from './sys-file.ts';

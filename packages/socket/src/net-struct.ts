@@ -10,6 +10,7 @@ import type { MsgHdr, SockAddr } from './msghdr.ts';
 import type { ProtoAcceptArg, Sock, SockOptValue } from './sock-struct.ts';
 import type { Task } from './task.ts';
 import { AF_MAX, SOMAXCONN } from './uapi-socket.ts';
+import type { ShmemInode } from './shmem.ts';
 
 /* Values of Socket.state. */
 export const SS_FREE = 0;
@@ -114,6 +115,8 @@ export class NetnsSocket {
   sysctlWmemMax: number;
   sysctlRmemMax: number;
   sysctlOptmemMax: number;
+  /** Files in memory by path. */
+  files: Map<string, ShmemInode>;
 
   constructor() {
     this.families = new Array<NetProtoFamily | null>(AF_MAX).fill(null);
@@ -133,6 +136,7 @@ export class NetnsSocket {
     this.sysctlWmemMax = 212992;
     this.sysctlRmemMax = 212992;
     this.sysctlOptmemMax = 131072;
+    this.files = new Map();
   }
 }
 

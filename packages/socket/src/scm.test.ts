@@ -69,7 +69,7 @@ test('sendmsg(2): SO_MARK and SO_PRIORITY for one message; what cannot be sent i
   const msg = receiver(4);
   msg.msgControl = [new Cmsg(SOL_SOCKET, SO_MARK, 9), new Cmsg(SOL_IP, 99, 1)];
   expect(sockCmsgSend(msg, cookie)).toBe(0);
-  expect(cookie).toEqual({ mark: 9, priority: 3 });
+  expect(cookie).toMatchObject({ mark: 9, priority: 3 });
   msg.msgControl = [new Cmsg(SOL_SOCKET, SO_TIMESTAMP, 9)];
   expect(sockCmsgSend(msg, cookie)).toBe(-EINVAL);
 });
