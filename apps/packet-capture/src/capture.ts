@@ -141,9 +141,11 @@ function rewind(capture: Capture, msg: MsgHdr): void {
   msg.msgFlags = 0;
 }
 
-/** A message of the socket as a packet; its octets are a copy, the buffer is used again. */
+/** A message of the socket as a packet; its octets are a copy, the buffer is used again. What a loopback device sends, it receives: once is enough. */
 function deliver(capture: Capture, msg: MsgHdr, length: number): void {
   const from = msg.msgName as SockAddrLl;
+  const outgoing = from.sllPkttype === PACKET_OUTGOING;
+  if (outgoing && from.sllHatype === ARPHRD_LOOPBACK) return;
   let time = 0n;
   let aux: TpacketAuxdata | null = null;
   let drops = capture.drops;
@@ -154,7 +156,6 @@ function deliver(capture: Capture, msg: MsgHdr, length: number): void {
   }
   const data = octets(capture.buffer.subarray(0, Math.min(length, capture.buffer.length)), aux);
   const tag = data.length - Math.min(length, capture.buffer.length);
-  const outgoing = from.sllPkttype === PACKET_OUTGOING;
   capture.captured++;
   const packet: CapturedPacket = {
     linkType: linkTypeOf(capture.dev), time, caplen: data.length, wirelen: (aux === null ? length : aux.tpLen) + tag, data, offset: 0,
