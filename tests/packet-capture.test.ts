@@ -236,6 +236,12 @@ describe('a mistake is one clear line and exit status 2', () => {
   });
 });
 
+test('npm start -- --capture with a bad filter: the same mark, the same status', () => {
+  const done = spawnSync(process.execPath, [join(root, 'apps/echo-server/dist/main.js'), '--capture', 'tcp prt 7'], { encoding: 'utf8' });
+  expect([done.status, done.stdout]).toEqual([2, '']);
+  expect(done.stderr).toMatch(/^echo-server: .*prt.*\n {2}tcp prt 7\n {6}\^\^\^\n$/);
+});
+
 test('Ctrl-C ends a capture and prints its counts', async () => {
   const child = spawn(process.execPath, [join(root, 'apps/echo-server/dist/main.js'), '--port', '0', '--capture', 'arp or tcp'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
