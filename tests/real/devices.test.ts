@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { brFdbShow, netdevPriv } from '@stack/devices';
 import { assertNothingOpen, bridgeOf, createHost, vlanOn, type Host, type NicOptions } from '@stack/host';
 import { createWorld, type World } from '@stack/kernel';
 import { realClock } from '@stack/kernel/real-clock';
@@ -99,7 +98,7 @@ describeReal('devices', () => {
     await nextLine(nsSpawn(b, process.execPath, '-e', SERVE));
     expect(await curlHash(a, '10.98.0.2', 8 * MiB)).toBe(hashOf(8 * MiB));
 
-    const rows = brFdbShow(netdevPriv(devGetByName(bridge.net, 'br0')!));
+    const rows = bridge.show.fdb();
     for (const [i, ns] of [a, b].entries()) {
       const mac = nsText(ns, 'cat', `/sys/class/net/${names[i]!}/address`).trim();
       expect(rows).toContainEqual(expect.objectContaining({ mac, ifname: names[i], master: 'br0', state: '' }));
