@@ -9,8 +9,11 @@ import { NAMED_FILTERS, randomEthernetFilter, randomFilter } from './support/fil
 import { FAILED, runBpf, tcpdumpPrograms, YES, type Compiled } from './support/tcpdump-filter.ts';
 import { microsecondsOf, tcpdumpReads } from './support/tcpdump-read.ts';
 
-/** Every link type that filters know: Ethernet, NULL, PPP, PPP in HDLC, raw IP, C-HDLC, 802.11, LOOP, cooked, radiotap, IPv4, IPv6, cooked v2. */
-const LINK_TYPES: readonly number[] = [1, 0, 9, 50, 101, 104, 105, 108, 113, 127, 228, 229, 276];
+/**
+ * Every link type that filters know: Ethernet, NULL, PPP, PPP in HDLC, raw IP, C-HDLC, 802.11, frame relay, LOOP, cooked, radiotap, IPNET, IPv4, IPv6,
+ * cooked v2; and one that they do not: Broadcom's tags.
+ */
+const LINK_TYPES: readonly number[] = [1, 0, 9, 50, 101, 104, 105, 107, 108, 113, 127, 226, 228, 229, 276, 281];
 const SEED = 20260728;
 /** Microseconds after which what tcpdump writes begins anew. */
 const WRAP = 1_000_000n << 32n;
