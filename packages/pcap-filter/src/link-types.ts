@@ -50,7 +50,7 @@ const LAYERS: ReadonlyMap<number, LinkLayer> = new Map([
   [LINKTYPE_LOOP, layer('LOOP', 0, 4, 0)],
   [LINKTYPE_LINUX_SLL, layer('LINUX_SLL', 14, 16, 0)],
   [LINKTYPE_IEEE802_11_RADIOTAP, wireless('IEEE802_11_RADIO', true)],
-  [LINKTYPE_IPNET, layer('IPNET', 1, 24, 0)],
+  [LINKTYPE_IPNET, layer('IPNET', 1, 24, -1)],
   [LINKTYPE_IPV4, layer('IPV4', -1, 0, 0)],
   [LINKTYPE_IPV6, layer('IPV6', -1, 0, 0)],
   [LINKTYPE_LINUX_SLL2, layer('LINUX_SLL2', 0, 20, 0)],
