@@ -20,6 +20,7 @@ const ANY_TTL = 3600;
 const MAX_FORWARDING = 256;
 const MAX_WAITING = 2048;
 
+/** What createDnsServer() serves, and where. */
 export interface DnsServerOptions {
   /** Zone files by the zone's name. */
   readonly zones?: Readonly<Record<string, ZoneFile>>;
