@@ -5,9 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { assertNothingOpen, createHost, type Host } from '@stack/host';
+import { assertNothingOpen, createFrameNic, createHost, type Host } from '@stack/host';
 import { SockAddrIn, inAton } from '@stack/inet-sock';
+import { ETH_P_ARP, devGetByName, ethTypeTrans, netdevAllocSkb, netifRx } from '@stack/netdev';
 import { captureNext, openCapture as openFile, type CaptureRecord } from '@stack/pcap';
+import { skbPut } from '@stack/skbuff';
 import { PF_INET, SOCK_DGRAM, sysSendto, sysSocket } from '@stack/socket';
 import { openCapture, stopCapture, type CapturedPacket } from '../apps/packet-capture/src/index.ts';
 import { hasCommand } from '../scripts/needs.mjs';
@@ -194,6 +196,23 @@ describe('the socket', () => {
     expect(counts.received).toBeGreaterThanOrEqual(counts.captured + counts.dropped);
     expect(seen.reduce((sum, { dropCount }) => sum + dropCount, 0)).toBe(counts.dropped);
     expect(stopCapture(capture).captured).toBe(counts.captured);
+    await host.close();
+  });
+
+  test('any: each packet has the name of its own device', async () => {
+    const host = createHost({ name: 'two', nics: [{ device: (net) => createFrameNic(net, null, { name: 'cable0' }), address: '10.0.0.1/24' }] });
+    const seen: CapturedPacket[] = [];
+    const capture = openCapture(host.net, 'any', { filter: 'udp or arp', snaplen: 100, onPacket: (packet) => seen.push(packet) });
+    const fd = sysSocket(host.task, PF_INET, SOCK_DGRAM, 0);
+    await sysSendto(host.task, fd, new Uint8Array(10), 0, new SockAddrIn(inAton('127.0.0.1'), 7));
+    const frame = netdevAllocSkb(devGetByName(host.net, 'cable0')!, 42)!;
+    frame.buf.fill(0xff, skbPut(frame, 42), frame.tail);
+    frame.view.setUint16(frame.data + 12, ETH_P_ARP);
+    frame.protocol = ethTypeTrans(frame, frame.dev!);
+    netifRx(frame);
+    await host.idle();
+    stopCapture(capture);
+    expect(seen.map(({ interfaceName }) => interfaceName).sort()).toEqual(['two/cable0', 'two/lo']);
     await host.close();
   });
 

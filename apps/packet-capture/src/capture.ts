@@ -4,7 +4,7 @@
  * socket's counters and closes it.
  */
 import { ENODEV, ENETDOWN, errnoException, type Net } from '@stack/kernel';
-import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_ALL, PACKET_OUTGOING, devGetByName, type NetDevice } from '@stack/netdev';
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_ALL, PACKET_OUTGOING, devGetByIndex, devGetByName, type NetDevice } from '@stack/netdev';
 import {
   PACKET_ADD_MEMBERSHIP, PACKET_AUXDATA, PACKET_MR_PROMISC, PACKET_STATISTICS, PacketMreq, SockAddrLl, TP_STATUS_VLAN_VALID,
   TpacketAuxdata, TpacketStats,
@@ -156,16 +156,17 @@ function deliver(capture: Capture, msg: MsgHdr, length: number): void {
   }
   const data = octets(capture.buffer.subarray(0, Math.min(length, capture.buffer.length)), aux);
   const tag = data.length - Math.min(length, capture.buffer.length);
+  const dev = capture.dev ?? devGetByIndex(capture.net, from.sllIfindex);
   capture.captured++;
   const packet: CapturedPacket = {
-    linkType: linkTypeOf(capture.dev), time, caplen: data.length, wirelen: (aux === null ? length : aux.tpLen) + tag, data, offset: 0,
-    interfaceName: interfaceName(capture), flags: outgoing ? EPB_OUTBOUND : EPB_INBOUND, dropCount: drops - capture.drops, comments: [],
+    linkType: linkTypeOf(dev), time, caplen: data.length, wirelen: (aux === null ? length : aux.tpLen) + tag, data, offset: 0,
+    interfaceName: dev === null ? interfaceName(capture) : `${capture.net.name}/${dev.name}`, flags: outgoing ? EPB_OUTBOUND : EPB_INBOUND, dropCount: drops - capture.drops, comments: [],
   };
   capture.drops = drops;
   capture.options.onPacket(packet);
 }
 
-/** What a capture of this device is called in a file: `client/eth0`. */
+/** What a capture of this device is called: `client/eth0`; of all, `client/any`. In a file each packet has its own device's name. */
 export function interfaceName(capture: Capture): string {
   return `${capture.net.name}/${capture.dev === null ? 'any' : capture.dev.name}`;
 }
