@@ -27,6 +27,7 @@ export interface Show {
   readonly counters: () => Record<string, number>;
 }
 
+/** A host that runs: its devices, its connections and what it shows of itself. `net` leads to everything below. */
 export class Host {
   readonly world: World;
   readonly net: Net;

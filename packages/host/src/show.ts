@@ -25,6 +25,7 @@ export interface UdpDiagRow {
   peerPort: number;
 }
 
+/** A row of `ss -a`; `netid` tells which kind it is. */
 export type SocketRow = TcpDiagRow | UdpDiagRow;
 
 function isUdp(sk: Sock): sk is InetSock {
