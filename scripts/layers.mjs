@@ -38,5 +38,5 @@ export const layers = {
   host: {
     imports: ['resolver', 'inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'devices', 'nic-stream', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
   },
-  packetdrill: { imports: ['host', 'inet-sock', 'ip', 'kernel', 'netdev', 'skbuff', 'socket', 'tcp'], node: true },
+  packetdrill: { imports: ['host', 'inet-sock', 'ip', 'kernel', 'netdev', 'skbuff', 'socket', 'tcp'] },
 };

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 /** The Debian package that brings a command, where its name is another. */
 const packageOf = /** @type {Record<string, string>} */ ({
   ip: 'iproute2', ss: 'iproute2', ping: 'iputils-ping', scapy: 'python3-scapy', 'qemu-system-x86_64': 'qemu-system-x86', busybox: 'busybox-static',
-  dhclient: 'isc-dhcp-client', dig: 'bind9-dnsutils',
+  dhclient: 'isc-dhcp-client', dig: 'bind9-dnsutils', dnsmasq: 'dnsmasq-base',
 });
 
 /** @param {string} command */

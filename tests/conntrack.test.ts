@@ -1,5 +1,8 @@
 // Connection tracking and rules on whole hosts: a router that is a firewall, its limits, and what floods do to it.
-import { conntrackShow, conntrackStat, installConntrack, installIpTables, iptAppend, iptNewChain, iptPolicy, iptShow, type IptRule } from '@stack/conntrack';
+import {
+  conntrackShow, conntrackStat, installConntrack, installIpTables, installNat, iptAppend, iptDelete, iptDeleteChain, iptFlush, iptInsert, iptNewChain,
+  iptPolicy, iptShow, iptZero, type IptRule,
+} from '@stack/conntrack';
 import { assertNothingOpen, createHost, plainOn, virtioOn, type Connection } from '@stack/host';
 import { inAton } from '@stack/inet-sock';
 import { ipRouteAdd } from '@stack/ip';
@@ -106,13 +109,78 @@ describe('a stateful firewall', () => {
     expect(client.show.counters()['IcmpInDestUnreachs']).toBe(0);
   });
 
-  test('no conntrack, no NAT: rules without states work, table nat says what is missing', async () => {
+  test('no conntrack, no NAT: rules without states work, and what is missing is named', async () => {
     build();
     const lone = createHost({ world: house.world, name: 'lone' });
     house.more.push(lone);
-    expect(() => installIpTables(lone.net, [masquerade])).toThrow(/nat.*installNat/);
-    iptAppend(lone.net, { chain: 'input', protocol: 'tcp', dport: 7, verdict: 'drop' });
-    expect(iptShow(lone.net).map(({ table }) => table)).toContain('filter');
+    expect(() => iptShow(lone.net)).toThrow('this host has no rule tables: installIpTables() first');
+    expect(() => conntrackShow(lone.net)).toThrow('this host does not track connections: installConntrack() first');
+    expect(() => installNat(lone.net)).toThrow('installNat: install ct first');
+    installIpTables(lone.net, [{ chain: 'input', protocol: 'tcp', dport: 7, verdict: 'drop' }]);
+    expect(() => iptAppend(lone.net, masquerade)).toThrow('table nat: this host has no NAT: installNat() first');
+    void tcpEcho(lone, 8);
+    expect(await tcpAsk(lone, '127.0.0.1', 8, new Uint8Array(10))).toHaveLength(10);
+  });
+});
+
+describe('tables that are wrong say so, and stay as they are', () => {
+  test.each([
+    [{ chain: 'forwards', verdict: 'accept' }, /table filter: no chain "forwards": there are input, forward, output/],
+    [{ table: 'nat', chain: 'forward', verdict: 'accept' }, /table nat: no chain "forward"/],
+    [{ table: 'raw', chain: 'prerouting', verdict: 'accept' }, /no table "raw": there are mangle, nat, filter/],
+    [{ chain: 'input', oif: 'eth0', verdict: 'accept' }, /oif in input/],
+    [{ chain: 'output', iif: 'eth0', verdict: 'accept' }, /iif in output/],
+    [{ chain: 'forward', verdict: 'masquerade' }, /verdict masquerade belongs in table nat, not filter/],
+    [{ table: 'nat', chain: 'prerouting', verdict: 'snat', to: '10.0.0.9' }, /verdict snat belongs in postrouting and input, not prerouting/],
+    [{ table: 'mangle', chain: 'forward', verdict: 'reject' }, /verdict reject belongs in table filter/],
+    [{ chain: 'forward', verdict: 'jump', to: 'nowhere' }, /no chain "nowhere"/],
+    [{ chain: 'forward', verdict: 'jump', to: 'input' }, /nothing can jump to the chain of a hook/],
+    [{ chain: 'b', verdict: 'jump', to: 'a' }, /chain b would jump in a circle by a/],
+    [{ chain: 'a', oif: 'eth0', verdict: 'accept' }, /oif in input/],
+  ] as [IptRule, RegExp][])('%j', (rule, message) => {
+    const { router } = build({ rules: [] });
+    iptNewChain(router.net, 'a');
+    iptNewChain(router.net, 'b');
+    iptAppend(router.net, { chain: 'a', verdict: 'jump', to: 'b' });
+    iptAppend(router.net, { chain: 'input', verdict: 'jump', to: 'a' });
+    const before = iptShow(router.net);
+    expect(() => iptAppend(router.net, rule)).toThrow(message);
+    expect(iptShow(router.net)).toEqual(before);
+  });
+
+  test('chains and rules: made, inserted, taken out, emptied, removed', () => {
+    const { net } = build({ rules: [] }).router;
+    iptNewChain(net, 'a');
+    const rules = (chain: string): string[] => iptShow(net).find((each) => each.table === 'filter' && each.chain === chain)!.rules.map(({ src = 'all' }) => src);
+    for (const src of ['10.0.0.1', '10.0.0.2']) iptAppend(net, { chain: 'a', src, verdict: 'drop' });
+    iptInsert(net, { chain: 'a', src: '10.0.0.3', verdict: 'drop' }, 1);
+    expect(rules('a')).toEqual(['10.0.0.1', '10.0.0.3', '10.0.0.2']);
+    iptDelete(net, 'a', 0);
+    expect(rules('a')).toEqual(['10.0.0.3', '10.0.0.2']);
+    expect(() => iptDelete(net, 'a', 2)).toThrow('chain a has 2 rules: none at 2');
+    expect(() => iptNewChain(net, 'a')).toThrow('table filter: chain a is there already');
+    expect(() => iptNewChain(net, 'a b')).toThrow('chain "a b"');
+    expect(() => iptPolicy(net, 'a', 'drop')).toThrow('chain a has no policy');
+    expect(() => iptDeleteChain(net, 'input')).toThrow('chain input belongs to a hook');
+    expect(() => iptDeleteChain(net, 'a')).toThrow('chain a has rules');
+    iptFlush(net, 'filter', 'a');
+    iptAppend(net, { chain: 'forward', verdict: 'jump', to: 'a' });
+    expect(() => iptDeleteChain(net, 'a')).toThrow('chain a is still jumped to');
+    iptFlush(net);
+    iptDeleteChain(net, 'a');
+    expect(iptShow(net).map(({ chain }) => chain)).not.toContain('a');
+  });
+
+  test('counters: packets and octets of rules and policies, until they are set to 0', async () => {
+    const { client, router } = build({ rules: [{ chain: 'forward', protocol: 'udp', dport: 9, verdict: 'accept' }] });
+    const fd = udpOpen(client);
+    for (const port of [9, 10]) udpSend(client, fd, SERVER, port, 'four');
+    await idle(house.world);
+    const forward = (): object => iptShow(router.net).find(({ table, chain }) => table === 'filter' && chain === 'forward')!;
+    // Both are answered by an error of 60 octets, which the policy lets pass.
+    expect(forward()).toMatchObject({ packets: 3, bytes: 32 + 2 * 60, rules: [{ packets: 1, bytes: 32 }] });
+    iptZero(router.net);
+    expect(forward()).toMatchObject({ packets: 0, bytes: 0, rules: [{ packets: 0, bytes: 0 }] });
   });
 });
 

@@ -2,7 +2,7 @@
 import {
   assertNothingOpen, bridgeOf, createHost, faultyOn, tappedOn, tunOn, tunStreams, vethPair, virtioOn, vlanOn, type Host,
 } from '@stack/host';
-import { brFdbShow, faultStats, formatFrame, netdevPriv, type TappedFrame } from '@stack/devices';
+import { faultStats, formatFrame, type TappedFrame } from '@stack/devices';
 import { SKB_DROP_REASON_NOT_SPECIFIED, createWorld, idle, sleep, type World } from '@stack/kernel';
 import { devClose, devGetByName, devOpen, type NetDevice } from '@stack/netdev';
 import { createSwitch, type Switch } from '@stack/nic-virtio-sim';
@@ -100,7 +100,7 @@ describe('bridge', () => {
   test('its table has the stations by port, and says `permanent` of its own addresses', async () => {
     await pings(stations[0]!, '10.0.0.11');
     const mac = (dev: NetDevice): string => Buffer.from(dev.devAddr).toString('hex').replace(/(..)(?!$)/g, '$1:');
-    const rows = brFdbShow(netdevPriv(devOf(bridge, 'br0')));
+    const rows = bridge.show.fdb();
     for (const i of [0, 1]) {
       expect(rows).toContainEqual(expect.objectContaining({ mac: mac(devOf(stations[i]!, 'eth0')), ifname: `eth${i}`, master: 'br0', flags: [], state: '' }));
     }

@@ -26,7 +26,10 @@ describe.each(documents.map((file) => [shown(file), file]))('%s', (_shown, file)
   });
 });
 
-test.each(['README.md', 'CONTRIBUTING.md', 'LICENSE', 'docs/architecture.md', 'docs/packet-walk.md', 'docs/kernel-map.md', 'docs/swapping.md'])('%s is there', (file) => {
+test.each([
+  'README.md', 'CONTRIBUTING.md', 'LICENSE', 'docs/architecture.md', 'docs/client.md', 'docs/fuzz.md', 'docs/kernel-map.md', 'docs/packet-walk.md',
+  'docs/swapping.md',
+])('%s is there', (file) => {
   expect(statSync(join(root, file)).size).toBeGreaterThan(0);
 });
 

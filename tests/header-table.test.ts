@@ -112,7 +112,7 @@ function destination(row: Row): SockAddr {
 
 /** The one frame of protocol `protocol` among those received that carries the payload. */
 function frameOf(protocol: number): Uint8Array {
-  const found = wire.filter((frame) => frame[ETH_HLEN + 9] === protocol && Buffer.from(frame).includes(PAYLOAD));
+  const found = wire.filter((frame) => frame[ETH_HLEN + 9] === protocol && Buffer.from(frame).includes(Buffer.from(PAYLOAD)));
   expect(found.length).toBe(1);
   return found[0] as Uint8Array;
 }

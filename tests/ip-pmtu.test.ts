@@ -9,7 +9,8 @@ import {
   makeMsgHdr, MSG_ERRQUEUE, PF_INET, SO_ERROR, SOCK_DGRAM, SOL_IP, SOL_SOCKET, sysBind, sysCall, sysClose, sysConnect, sysGetsockopt, sysRecv,
   sysRecvmsg, sysSend, sysSetsockopt, sysSocket,
 } from '@stack/socket';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NF_ACCEPT, NF_DROP, NF_INET_LOCAL_OUT, NFPROTO_IPV4, nfRegisterNetHook, type NfHookOps } from '@stack/netfilter';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let world: World;
 let near: Host;
@@ -37,8 +38,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await sysClose(near.task, fd);
-  await sysClose(far.task, sink);
+  if (!near.closed) await sysClose(near.task, fd);
+  if (!far.closed) await sysClose(far.task, sink);
   for (const host of [near, router, far]) await host.close();
   assertNothingOpen(world);
 });
@@ -120,4 +121,39 @@ test('a locked mtu of the route is not lowered', async () => {
   send(1400);
   expect(await sysRecv(far.task, sink, new Uint8Array(2000), 0)).toBe(1400);
   expect(pathMtu()).toBe(1450);
+});
+
+describe('a black hole: the router says nothing of what it drops', () => {
+  /** What has arrived at far of 20,000 octets over TCP after two minutes. */
+  async function transfer(): Promise<number> {
+    const mute: NfHookOps = {
+      pf: NFPROTO_IPV4, hooknum: NF_INET_LOCAL_OUT, priority: 0, hook: (_priv, skb) => (skb.view.getUint8(skb.networkHeader + 9) === 1 ? NF_DROP : NF_ACCEPT),
+    };
+    sysCall(nfRegisterNetHook(router.net, mute), 'nf_register_net_hook');
+    // The server's segments of 1,460 octets would fit its own link.
+    const listener = far.listen({ port: 80 });
+    const connection = await near.connect({ host: '10.1.0.1', port: 80 });
+    let got = 0;
+    const reading = (async () => {
+      for await (const peer of listener) {
+        for await (const chunk of peer.readable) got += chunk.length;
+      }
+    })();
+    const writer = connection.writable.getWriter();
+    const writing = writer.write(new Uint8Array(20_000));
+    await sleep(world, 120_000);
+    // Both ends are torn down with their hosts.
+    await Promise.all([near.close(), far.close()]);
+    await Promise.allSettled([reading, writing]);
+    return got;
+  }
+
+  test('RFC 4821 §7.7: with tcp_mtu_probing smaller segments find the way', async () => {
+    near.sysctl('net.ipv4.tcp_mtu_probing', 1);
+    expect(await transfer()).toBe(20_000);
+  });
+
+  test('without it nothing large arrives', async () => {
+    expect(await transfer()).toBe(0);
+  });
 });

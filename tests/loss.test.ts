@@ -43,13 +43,13 @@ const results = new Map<Case, Promise<TransferResult>>();
 
 /** The case's result; it runs once. */
 function resultOf(row: Case): Promise<TransferResult> {
-  const result = results.get(row) ?? run(row);
+  const result = results.get(row) ?? run(row, SEED);
   results.set(row, result);
   return result;
 }
 
-async function run({ loss, mib, sysctl }: Case): Promise<TransferResult> {
-  const options: TransferOptions = { seed: SEED, octets: mib * MIB, impairments: { ...LINK, loss }, sysctl };
+async function run({ loss, mib, sysctl }: Case, seed: number): Promise<TransferResult> {
+  const options: TransferOptions = { seed, octets: mib * MIB, impairments: { ...LINK, loss }, sysctl };
   return await runOn('node', entry, options) as TransferResult;
 }
 
@@ -74,9 +74,14 @@ test.concurrent.each(cases)('$mib MiB through $loss loss arrive as they were sen
   expect(counters['TcpRetransSegs'], `seed ${SEED}: retransmissions`).toBeGreaterThanOrEqual(row.loss * row.mib * MIB / MSS * 0.8);
 });
 
-test.each(cases.filter(({ loss }) => loss <= 0.1))('RFC 5348 §3.1: the goodput at $loss loss is at least what a TCP is expected to reach', async (row) => {
-  expect(goodput(row, await resultOf(row)), `seed ${SEED}: octets per second`).toBeGreaterThan(0.9 * expectedGoodput(row));
-});
+test.concurrent.each(cases.filter(({ loss }) => loss <= 0.1))(
+  'RFC 5348 §3.1: the goodput at $loss loss is at least what a TCP is expected to reach', LIMIT, async (row) => {
+    // One flow is noise: the median of three.
+    const runs = [await resultOf(row), await run(row, SEED + 1), await run(row, SEED + 2)];
+    const [, median = 0] = runs.map((result) => goodput(row, result)).sort((a, b) => a - b);
+    expect(median, `seeds ${SEED} to ${SEED + 2}: octets per second`).toBeGreaterThan(0.9 * expectedGoodput(row));
+  },
+);
 
 test('the table of goodput', async () => {
   const lines = [

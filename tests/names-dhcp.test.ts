@@ -7,7 +7,7 @@ import {
 import { createDnsServer } from '@stack/dns';
 import { assertNothingOpen, createHost, gethostbyname, virtioOn, type Host } from '@stack/host';
 import { INADDR_BROADCAST, inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
-import { createWorld, idle, sleep, type World } from '@stack/kernel';
+import { createWorld, idle, Random, randomRange, sleep, type World } from '@stack/kernel';
 import { createSwitch, type Switch } from '@stack/nic-virtio-sim';
 import {
   MSG_DONTWAIT, PF_INET, SO_BINDTODEVICE, SO_BROADCAST, SOCK_DGRAM, SOL_SOCKET, sysBind, sysRecv, sysSendto, sysSetsockopt, sysSocket,
@@ -285,6 +285,28 @@ describe('the server and other clients', () => {
     expect(ack).toMatchObject({ yiaddr: 0 });
     expect(ack === null ? [] : [typeOf(ack), optAddress(ack, OPT_ROUTER), optSeconds(ack, OPT_LEASE_TIME)]).toEqual([DHCPACK, ID, null]);
     expect(server.leases()).toEqual([]);
+  });
+
+  test('noise: whatever comes, the server lives, and serves on', async () => {
+    const server = serve({ probe: 0 });
+    const host = addHost('noisy');
+    const { fd } = new Raw(host);
+    const seed = 6;
+    const random = new Random(seed);
+    const good = dhcpBuild(message(DHCPREQUEST, { [OPT_REQUESTED_IP]: at('10.0.0.100'), [OPT_SERVER_ID]: ID }));
+    for (let sent = 0; sent < 1000; sent++) {
+      const noise = good.slice(0, randomRange(random, 230, 270));
+      for (let i = randomRange(random, 0, 6); i > 0; i--) noise[randomRange(random, 0, noise.length - 1)] = randomRange(random, 0, 255);
+      noise[242] = randomRange(random, 0, 9);
+      sysSendto(host.task, fd, noise, 0, new SockAddrIn(INADDR_BROADCAST, 67));
+      if (sent % 20 === 0) await sleep(world, 10);
+    }
+    await sleep(world, 1000);
+    expect(router.net.panicked, `seed ${seed}`).toBeNull();
+    expect(server.stats.dropped).toBeGreaterThan(50);
+    expect(server.leases().length).toBeLessThanOrEqual(11);
+    await sleep(world, 3_700_000);
+    expect((await client(addHost('client')).bound()).address).toMatch(/^10\.0\.0\.1(0\d|10)$/);
   });
 
   test('noise, replies, relayed messages, and types that only servers send are counted and dropped; DECLINE by a stranger does nothing', async () => {

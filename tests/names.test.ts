@@ -3,7 +3,7 @@ import { createDnsServer, type DnsServerOptions } from '@stack/dns';
 import { assertNothingOpen, createHost, gethostbyaddr, gethostbyname, virtioOn, type Host, type ResolvConf } from '@stack/host';
 import { inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
 import { ipAddrAdd } from '@stack/ip';
-import { createWorld, sleep, virtualClock, type World } from '@stack/kernel';
+import { createWorld, Random, randomRange, sleep, virtualClock, type World } from '@stack/kernel';
 import { devGetByName } from '@stack/netdev';
 import { createSwitch, type Impairments, type Switch } from '@stack/nic-virtio-sim';
 import {
@@ -377,6 +377,27 @@ describe('the server', () => {
     expect(dns.stats).toMatchObject({ queries: 4, dropped: 2, formerr: 2 });
   });
 
+  test('noise: whatever comes, the server lives, and counts it', async () => {
+    const { client, server, dns } = pair({ zones: { test: { a: { A: '10.0.0.7' }, b: { CNAME: 'a' }, '*': { TXT: 'x' } } }, hosts: [], forwarders: ['10.0.0.53'] });
+    const seed = 5;
+    const random = new Random(seed);
+    const query = new DnsMessage(1, NS_RD);
+    query.question.push(new DnsQuestion('b.a.test', T_A));
+    query.edns = new Edns(1232);
+    const good = nsBuild(query);
+    const fd = sysSocket(client.task, PF_INET, SOCK_DGRAM, 0);
+    for (let sent = 0; sent < 2000; sent++) {
+      const noise = good.slice(0, randomRange(random, 0, good.length));
+      for (let i = randomRange(random, 0, 4); i > 0 && noise.length > 0; i--) noise[randomRange(random, 0, noise.length - 1)] = randomRange(random, 0, 255);
+      sysSendto(client.task, fd, noise, 0, new SockAddrIn(inAton('10.0.0.53'), 53));
+      if (sent % 50 === 0) await sleep(world, 10);
+    }
+    await sleep(world, 60_000);
+    expect(server.net.panicked, `seed ${seed}`).toBeNull();
+    expect(dns.stats.queries + dns.stats.dropped).toBeGreaterThan(2000);
+    expect(await resolve(client, 'b.test')).toEqual(['10.0.0.7']);
+  });
+
   test('the names of hosts are there without a zone file, as they are now', async () => {
     const server = addHost('ns', '10.0.0.53');
     const client = addHost('client', '10.0.0.1', { nameservers: ['10.0.0.53'], search: ['sim'] });
@@ -404,6 +425,14 @@ describe('the server', () => {
     upstream.close();
     client.resolver.retrans = 30;
     expect(nsRcode(await ask(client, 'other.example', T_A))).toBe(SERVFAIL);
+  });
+
+  test('servers that forward to one another do not ask for ever', async () => {
+    const { client, dns } = pair({ forwarders: ['10.0.0.54'] }, { timeout: 30, attempts: 1 });
+    const other = createDnsServer(addHost('other', '10.0.0.54').task, { forwarders: ['10.0.0.53'] });
+    const asked = ['a.test', 'A.test', 'b.test'].map((name) => resolve(client, name));
+    expect(await Promise.all(asked)).toEqual([TRY_AGAIN, TRY_AGAIN, TRY_AGAIN]);
+    expect(dns.stats.queries + other.stats.queries).toBeLessThan(20);
   });
 
   test('an answer leaves from the address that was asked', async () => {

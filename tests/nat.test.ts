@@ -1,5 +1,5 @@
 // A host of ours as the NAT router between two networks: RFC 3022, RFC 4787 (UDP), RFC 5382 (TCP), RFC 5508 (ICMP).
-import { conntrackFormat, conntrackShow, iptShow } from '@stack/conntrack';
+import { conntrackFormat, conntrackShow, iptShow, type IptRule } from '@stack/conntrack';
 import { createHost, virtioOn, type Host } from '@stack/host';
 import { inAton, inNtoa, SockAddrIn } from '@stack/inet-sock';
 import { ipRouteAdd, IP_RECVERR, IP_TTL } from '@stack/ip';
@@ -153,6 +153,15 @@ describe('port forwarding', () => {
     void tcpEcho(client, 80, ({ remoteAddress }) => peers.push(remoteAddress));
     expect(await tcpAsk(other, WAN, 8080, bytes(3000))).toHaveLength(3000);
     expect(peers).toEqual([LAN]);
+  });
+
+  test('what a rule refuses behind the forward is refused by the address that was asked: reset and ICMP error', async () => {
+    const refuse = (more: object): IptRule => ({ chain: 'forward', protocol: 'tcp', verdict: 'reject', ...more }) as IptRule;
+    const { server } = build({ rules: [masquerade, forward, { ...forward, dport: 8081, to: `${CLIENT}:81` }, refuse({ dport: 80, rejectWith: 'tcp-reset' }), refuse({ dport: 81 })] });
+    for (const port of [8080, 8081]) {
+      await expect(tcpAsk(server, WAN, port, bytes(5))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    }
+    expect(server.show.counters()).toMatchObject({ TcpInErrs: 0, IcmpInErrors: 0, IcmpInDestUnreachs: 1 });
   });
 
   test('UDP, and the answer comes from where it was asked', async () => {

@@ -1,12 +1,16 @@
 // Each package as a user gets it: packed, looked at by publint and attw, installed alone in an empty folder, imported, required,
-// type-checked strictly. Needs the packages built (`npm run build`; `npm test` does it).
+// used in ten lines (support/singles.ts), type-checked strictly, bundled for a browser. Needs the packages built (`npm run build`;
+// `npm test` does it).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { layers } from '../scripts/layers.mjs';
+import { bundleAlone } from './support/bundle.ts';
 import { command, installAlone, packAll } from './support/pack.ts';
+import { singles } from './support/singles.ts';
 import { packages, root, type Package } from './support/workspace.ts';
 
 const all = packages();
@@ -29,6 +33,12 @@ function specifiers({ manifest }: Package): string[] {
 
 function tarball(pkg: Package): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(tarballs.get(pkg.short) ?? ''));
+}
+
+/** What `file` of `folder` exports as `result`, as JSON has it, in a process that lacks the globals `without`. */
+async function resultOf(folder: string, file: string, ...without: string[]): Promise<unknown> {
+  const text = `${without.map((name) => `delete globalThis.${name};`).join(' ')} console.log(JSON.stringify((await import('${file}')).result));`;
+  return JSON.parse(await command(folder, process.execPath, '--no-warnings', '--input-type=module', '--eval', text));
 }
 
 describe.concurrent.each(all.map((pkg) => [pkg.short, pkg] as const))('%s', (short, pkg) => {
@@ -56,6 +66,19 @@ describe.concurrent.each(all.map((pkg) => [pkg.short, pkg] as const))('%s', (sho
     expect(printed.trim().split('\n')).toHaveLength(specifiers(pkg).length);
   });
 
+  test('alone, it does what ten lines ask of it', async () => {
+    const single = singles[short];
+    if (single === undefined) throw new Error('tests/support/singles.ts has no program for it');
+    writeFileSync(join(scratch, short, 'use.mjs'), single.text);
+    expect(await resultOf(join(scratch, short), './use.mjs')).toEqual(single.result);
+  });
+
+  if (layers[short]?.node !== true) test('alone, it is bundled for a browser, where it does the same', async () => {
+    const file = await bundleAlone(join(scratch, short), singles[short]?.text ?? '');
+    expect(readFileSync(file, 'utf8')).not.toMatch(/["']node:|\brequire\(/);
+    expect(await resultOf(join(scratch, short), './bundled.mjs', 'process', 'Buffer')).toEqual(singles[short]?.result);
+  });
+
   test('carries its licence, README, declarations, and no test', async () => {
     const listed = (await command(root, 'tar', '--list', '--gzip', '--file', tarballs.get(short) ?? '')).trim().split('\n');
     expect(listed.filter((name) => /\.test\.|\/test-|\/testing\/|node_modules|\.turbo/.test(name))).toEqual([]);
@@ -64,10 +87,11 @@ describe.concurrent.each(all.map((pkg) => [pkg.short, pkg] as const))('%s', (sho
 });
 
 test('alone, each type-checks in a strict project, its declarations too', () => {
-  const checks = all.map((pkg) => {
-    const file = join(scratch, pkg.short, 'check.ts');
-    writeFileSync(file, specifiers(pkg).map((name, i) => `export * as entry${i} from '${name}';\n`).join(''));
-    return file;
+  const checks = all.flatMap((pkg) => {
+    const files = ['check.ts', 'use.ts'].map((name) => join(scratch, pkg.short, name));
+    writeFileSync(files[0]!, specifiers(pkg).map((name, i) => `export * as entry${i} from '${name}';\n`).join(''));
+    writeFileSync(files[1]!, singles[pkg.short]?.text ?? '');
+    return files;
   });
   const program = ts.createProgram(checks, {
     strict: true, noEmit: true, skipLibCheck: false, target: ts.ScriptTarget.ES2022, lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],

@@ -5,7 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openCapture, captureNext, type CaptureRecord } from '@stack/pcap';
+import { assertNothingOpen, createFrameNic, createHost, type Host } from '@stack/host';
+import { SockAddrIn, inAton } from '@stack/inet-sock';
+import { ETH_P_ARP, devGetByName, ethTypeTrans, netdevAllocSkb, netifRx } from '@stack/netdev';
+import { captureNext, openCapture as openFile, type CaptureRecord } from '@stack/pcap';
+import { skbPut } from '@stack/skbuff';
+import { PF_INET, SOCK_DGRAM, sysSendto, sysSocket } from '@stack/socket';
+import { openCapture, stopCapture, type CapturedPacket } from '../apps/packet-capture/src/index.ts';
 import { hasCommand } from '../scripts/needs.mjs';
 import { missingCaptures, sampleFiles } from './support/captures.ts';
 import { root } from './support/workspace.ts';
@@ -34,7 +40,7 @@ const lines = (text: string): string[] => text.split('\n').filter((line) => line
 
 /** What a capture file holds. */
 function records(file: string): { records: CaptureRecord[]; names: (string | null)[]; filters: (string | null)[]; comments: string[] } {
-  const reader = openCapture(readFileSync(file));
+  const reader = openFile(readFileSync(file));
   const found: CaptureRecord[] = [];
   for (let record = captureNext(reader); record !== null; record = captureNext(reader)) found.push(record);
   return { records: found, names: reader.interfaces.map(({ name }) => name), filters: reader.interfaces.map(({ filter }) => filter), comments: reader.comments };
@@ -155,6 +161,71 @@ describe.skipIf(!hasCommand('tcpdump') || missingCaptures !== '')('the selection
   });
 });
 
+describe('the socket', () => {
+  /** A host with a UDP socket of its own to send to. */
+  function loopback(): { host: Host; send: (count: number) => void } {
+    const host = createHost({ name: 'alone' });
+    const fd = sysSocket(host.task, PF_INET, SOCK_DGRAM, 0);
+    const send = (count: number): void => {
+      for (let i = 0; i < count; i++) void sysSendto(host.task, fd, new Uint8Array(1000), 0, new SockAddrIn(inAton('127.0.0.1'), 7));
+    };
+    return { host, send };
+  }
+
+  test('each packet of the loopback device is shown once', async () => {
+    const { host, send } = loopback();
+    const seen: CapturedPacket[] = [];
+    const capture = openCapture(host.net, 'lo', { filter: 'udp', snaplen: 100, onPacket: (packet) => seen.push(packet) });
+    send(3);
+    await host.idle();
+    stopCapture(capture);
+    expect(seen.map(({ caplen, wirelen, interfaceName }) => [caplen, wirelen, interfaceName])).toEqual(Array(3).fill([100, 1042, 'alone/lo']));
+    await host.close();
+  });
+
+  test('what found no room is counted: in the counts, and before the next packet', async () => {
+    const { host, send } = loopback();
+    const seen: CapturedPacket[] = [];
+    const capture = openCapture(host.net, 'lo', { filter: 'udp', snaplen: 100, onPacket: (packet) => seen.push(packet) });
+    send(5000);
+    await host.idle();
+    send(1);
+    await host.idle();
+    const counts = stopCapture(capture);
+    expect(counts.dropped).toBeGreaterThan(0);
+    expect(counts.received).toBeGreaterThanOrEqual(counts.captured + counts.dropped);
+    expect(seen.reduce((sum, { dropCount }) => sum + dropCount, 0)).toBe(counts.dropped);
+    expect(stopCapture(capture).captured).toBe(counts.captured);
+    await host.close();
+  });
+
+  test('any: each packet has the name of its own device', async () => {
+    const host = createHost({ name: 'two', nics: [{ device: (net) => createFrameNic(net, null, { name: 'cable0' }), address: '10.0.0.1/24' }] });
+    const seen: CapturedPacket[] = [];
+    const capture = openCapture(host.net, 'any', { filter: 'udp or arp', snaplen: 100, onPacket: (packet) => seen.push(packet) });
+    const fd = sysSocket(host.task, PF_INET, SOCK_DGRAM, 0);
+    await sysSendto(host.task, fd, new Uint8Array(10), 0, new SockAddrIn(inAton('127.0.0.1'), 7));
+    const frame = netdevAllocSkb(devGetByName(host.net, 'cable0')!, 42)!;
+    frame.buf.fill(0xff, skbPut(frame, 42), frame.tail);
+    frame.view.setUint16(frame.data + 12, ETH_P_ARP);
+    frame.protocol = ethTypeTrans(frame, frame.dev!);
+    netifRx(frame);
+    await host.idle();
+    stopCapture(capture);
+    expect(seen.map(({ interfaceName }) => interfaceName).sort()).toEqual(['two/cable0', 'two/lo']);
+    await host.close();
+  });
+
+  test('a device that is not there, and a filter that is wrong: an error, and nothing is left open', async () => {
+    const { host } = loopback();
+    const options = { filter: '', snaplen: 100, onPacket: () => undefined };
+    expect(() => openCapture(host.net, 'eth7', options)).toThrow(expect.objectContaining({ code: 'ENODEV' }));
+    expect(() => openCapture(host.net, 'lo', { ...options, filter: 'tcp prt 7' })).toThrow(/prt/);
+    await host.close();
+    assertNothingOpen(host.world);
+  });
+});
+
 describe('a mistake is one clear line and exit status 2', () => {
   test.each([
     ['an unknown option', ['--colour'], /unknown option '--colour'/],
@@ -182,6 +253,12 @@ describe('a mistake is one clear line and exit status 2', () => {
     expect(filter?.slice(mark?.indexOf('^'))).toMatch(/^prt/);
     expect(mark?.trim()).toBe('^^^');
   });
+});
+
+test('npm start -- --capture with a bad filter: the same mark, the same status', () => {
+  const done = spawnSync(process.execPath, [join(root, 'apps/echo-server/dist/main.js'), '--capture', 'tcp prt 7'], { encoding: 'utf8' });
+  expect([done.status, done.stdout]).toEqual([2, '']);
+  expect(done.stderr).toMatch(/^echo-server: .*prt.*\n {2}tcp prt 7\n {6}\^\^\^\n$/);
 });
 
 test('Ctrl-C ends a capture and prints its counts', async () => {

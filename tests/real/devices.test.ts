@@ -1,17 +1,14 @@
-// Our bridge and our VLANs against Linux's: namespaces talk through a bridge of ours, hosts of ours through Linux's, and a VLAN has
-// one end here and one there.
+// Our bridge against Linux's: namespaces talk through a bridge of ours, hosts of ours, and their VLANs, through Linux's.
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { brFdbShow, netdevPriv } from '@stack/devices';
 import { assertNothingOpen, bridgeOf, createHost, vlanOn, type Host, type NicOptions } from '@stack/host';
 import { createWorld, type World } from '@stack/kernel';
 import { realClock } from '@stack/kernel/real-clock';
 import { devGetByName } from '@stack/netdev';
 import { openTap } from '@stack/nic-tap';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createNetns, deleteNetns, describeReal, eventually, ip, missing, nextLine, nsIp, nsRun, nsSpawn, nsText, plug, type Netns } from '../support/netns.ts';
-import { OURS, realHost } from '../support/real-host.ts';
+import { createNetns, deleteNetns, describeReal, eventually, ip, nextLine, nsIp, nsRun, nsSpawn, nsText, plug, type Netns } from '../support/netns.ts';
 import { collectReplies, sendEcho } from '../support/ping.ts';
 import { countFrames, frames } from '../support/tshark.ts';
 
@@ -23,23 +20,6 @@ const SERVE = `
   http.createServer((request, response) => response.end(page(Number(request.url.slice(1))))).listen(80, () => console.log('listening'));
 `;
 const hashOf = (octets: number): string => createHash('sha256').update(Buffer.alloc(octets, '0123456789abcdefghijklmnopqrstuvwxyz')).digest('hex');
-
-/** Whether the kernel here has VLAN devices. */
-function kernelHasVlans(): boolean {
-  if (missing !== '') return false;
-  try {
-    const ns = createNetns('probe');
-    try {
-      nsIp(ns, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
-      nsIp(ns, 'link', 'add', 'link', 'v0', 'name', 'v0.10', 'type', 'vlan', 'id', '10');
-      return true;
-    } finally {
-      deleteNetns(ns);
-    }
-  } catch {
-    return false;
-  }
-}
 
 let world: World;
 let spaces: Netns[];
@@ -118,7 +98,7 @@ describeReal('devices', () => {
     await nextLine(nsSpawn(b, process.execPath, '-e', SERVE));
     expect(await curlHash(a, '10.98.0.2', 8 * MiB)).toBe(hashOf(8 * MiB));
 
-    const rows = brFdbShow(netdevPriv(devGetByName(bridge.net, 'br0')!));
+    const rows = bridge.show.fdb();
     for (const [i, ns] of [a, b].entries()) {
       const mac = nsText(ns, 'cat', `/sys/class/net/${names[i]!}/address`).trim();
       expect(rows).toContainEqual(expect.objectContaining({ mac, ifname: names[i], master: 'br0', state: '' }));
@@ -157,33 +137,5 @@ describeReal('devices', () => {
     tcpdump.kill('SIGTERM');
     expect(new Set(frames(file, 'ip.addr == 10.96.0.1', 'vlan.id', 'vlan.priority').map(String))).toEqual(new Set(['10,0']));
     execFileSync('rm', ['-f', file]);
-  });
-});
-
-describeReal('VLAN with one end in Linux', () => {
-  test.skipIf(!kernelHasVlans())('VLAN 10: ping at the full MTU both ways, curl 8 MiB, and the tags as tshark reads them', async () => {
-    const real = realHost('vlan');
-    try {
-      const { ns, dev, host: ours } = real;
-      nsIp(ns, 'link', 'add', 'link', dev.name, 'name', 'v10', 'type', 'vlan', 'id', '10');
-      nsIp(ns, 'address', 'add', '10.96.0.1/24', 'dev', 'v10');
-      nsIp(ns, 'link', 'set', 'v10', 'up');
-      ours.addNic({ device: vlanOn(dev, 10), address: '10.96.0.2/24' });
-      expect(await nsRun(ns, 'ping', '-q', '-c', '2', '-i', '0.05', '-s', '1472', '-M', 'do', '-W', '5', '10.96.0.2')).toContain(' 0% packet loss');
-      const { replies, stop } = collectReplies(ours.net);
-      expect(sendEcho(ours.net, '10.96.0.1', 1, new Uint8Array(1472))).toBe(0);
-      await eventually('an answer', () => replies.length === 1);
-      stop();
-      await nextLine(nsSpawn(ns, process.execPath, '-e', SERVE));
-      const connection = await ours.connect({ host: '10.96.0.1', port: 80 });
-      await connection.writable.getWriter().write(new TextEncoder().encode(`GET /${8 * MiB} HTTP/1.0\r\n\r\n`));
-      let got = 0;
-      for await (const chunk of connection.readable) got += chunk.length;
-      expect(got).toBeGreaterThan(8 * MiB);
-      expect(frames(real.file, 'icmp', 'vlan.id').every(([id]) => id === '10')).toBe(true);
-      expect(await nsRun(ns, 'ping', '-q', '-c', '1', '-W', '5', OURS)).toContain(' 0% packet loss'); // without a tag, beside it
-    } finally {
-      await real.close();
-    }
   });
 });

@@ -18,6 +18,8 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  const pid = join(directory, 'pid'); // dhclient has gone into the background
+  if (existsSync(pid)) process.kill(Number(readFileSync(pid, 'utf8')), 'SIGKILL');
   await real.close();
   rmSync(directory, { recursive: true, force: true });
 });

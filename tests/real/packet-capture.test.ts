@@ -18,8 +18,8 @@ describeRealWith(['tcpdump'], 'packet-capture on a TAP', () => {
   test('ping, a closed port, fragments: the lines of tcpdump on the other end of the wire; the counts at Ctrl-C', async () => {
     const ours = nsSpawn(ns, process.execPath, main, '--tap', 'tap0', '-t', '-l', '-v', 'arp or icmp or tcp');
     while (!(await nsRun(ns, 'ip', '-o', 'address', 'show')).includes('10.9.0.1/24'));
-    const theirs = nsSpawn(ns, 'tcpdump', '-n', '-t', '-l', '-v', '-i', 'tap0', 'arp or icmp or tcp');
-    while (!(await nsRun(ns, 'ss', '-0', '-a')).includes('tap0'));
+    const theirs = nsSpawn(ns, 'sh', '-c', "exec tcpdump -n -t -l -v -i tap0 'arp or icmp or tcp' 2>&1");
+    while (!(await nextLine(theirs)).includes('listening on'));
     const said: string[] = [];
     const until = async (child: typeof ours, last: RegExp): Promise<string[]> => {
       const lines: string[] = [];

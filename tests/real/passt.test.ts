@@ -21,7 +21,7 @@ let passt: Passt;
 let host: Host;
 let dev: NetDevice;
 
-describe.skipIf(missingPasst !== '')('passt', () => {
+describe.skipIf(missingPasst !== '')(missingPasst === '' ? 'passt' : `passt: SKIPPED, ${missingPasst}`, () => {
   beforeAll(async () => {
     passt = await startPasst('passt', String(FORWARDED));
     host = createHost({ world, name: 'guest' });

@@ -39,7 +39,9 @@ let dev: NetDevice;
 let server: Server;
 let guest: Guest;
 
-describe.skipIf(missingGuest !== '')('a Linux guest in QEMU over -netdev stream', () => {
+const title = 'a Linux guest in QEMU over -netdev stream';
+
+describe.skipIf(missingGuest !== '')(missingGuest === '' ? title : `${title}: SKIPPED, ${missingGuest}`, () => {
   beforeAll(async () => {
     host = createHost({ world, name: 'ours' });
     dev = host.addNic({ device: (net) => createStreamNic(net, null), address: `${OURS}/24` });

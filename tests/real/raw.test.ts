@@ -232,7 +232,7 @@ describeRealWith(['python3', 'tcpdump'], 'raw, ping and packet sockets', () => {
     await nsRun(real.ns, 'sh', '-c', `ncat ${OURS} 9 </dev/null || true`);
     const last = ethernet(peerMac(), unhex(OUR_MAC.replaceAll(':', '')), ETH_P_EXPERIMENT, new Uint8Array(50).fill(0x55));
     sendto(open(PF_PACKET, SOCK_RAW, 0), last, new SockAddrLl(0, real.dev.ifindex));
-    await eventually('the last frame at tcpdump', () => readFileSync(file).includes(last));
+    await eventually('the last frame at tcpdump', () => readFileSync(file).includes(Buffer.from(last)));
 
     const theirs = [...readCapture(new Uint8Array(readFileSync(file)))].map(({ data, offset, caplen }) => hex(data.subarray(offset, offset + caplen)));
     const ours: string[] = [];

@@ -44,3 +44,18 @@ export async function bundle(source: string, folder: string, plugins: Plugin[] =
   });
   return join(folder, 'entry.js');
 }
+
+/** Bundles `source` for a browser with what is installed in `folder`, as its user does. Returns the file. */
+export async function bundleAlone(folder: string, source: string): Promise<string> {
+  const outfile = join(folder, 'bundled.mjs');
+  await build({
+    stdin: { contents: source, resolveDir: folder, loader: 'js', sourcefile: 'use.mjs' },
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    logLevel: 'silent',
+  });
+  return outfile;
+}

@@ -14,7 +14,7 @@ export const NAMED_FILTERS: readonly string[] = [
   'icmp6[icmp6type] = icmp6-neighborsolicit', 'ip[6:2] & 0x1fff != 0', 'ip[0] & 0xf > 5', 'udp[4:2] > 100', 'ip[8] < 64', 'tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)',
   'not (tcp or udp) and ip', 'not udp[8] = 1', 'not tcp[200] = 1', 'ether[len - 1] = 0', 'ip[2:2] > len', 'ip[ip[9]] = 0', 'iso', 'isis', 'clnp or esis', 'l1', 'stp', 'ipx', 'atalk', 'aarp', 'netbeui',
   'decnet', 'decnet src 1.1', 'llc', 'llc ui', 'lat or moprc or mopdl or sca', 'rarp', 'igmp or pim or vrrp', 'esp or ah', 'sctp', 'sctp port 2905', 'arp[6:2] = 1', 'arp net 192.168.0.0/16', 'tcp or (udp and (port 53 or 123)) or icmp',
-  'ip host 10.0.0.1 and not 10.0.0.2', 'host 10.0.0.1 or (10.0.0.2 and not 192.168.1.1)', '-ip[0] + 1 < len', '5 * ip[1] % 3 ^ 1 != 0', 'link[0] = 0x45', 'ether[100:4] != 0 or arp', '',
+  'ip host 10.0.0.1 and not 10.0.0.2', 'host 10.0.0.1 or (10.0.0.2 and not 192.168.1.1)', '-ip[0] + 1 < len', '5 * ip[1] % 3 ^ 1 != 0', 'link[0] = 0x45', 'ether[100:4] != 0 or arp', 'inbound', 'not outbound and ip', '',
 ];
 
 const octet = fc.integer({ min: 0, max: 255 });

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { packages, root, type Package } from './workspace.ts';
 
 const run = promisify(execFile);
-const env = { ...process.env, npm_config_loglevel: 'error', npm_config_update_notifier: 'false' };
+/** Without NODE_PATH, by which pnpm's shims lead to every package that there is. */
+const env = { ...process.env, NODE_PATH: '', npm_config_loglevel: 'error', npm_config_update_notifier: 'false' };
 
 /** Runs a command in `cwd`; an error has all that it printed. */
 export async function command(cwd: string, file: string, ...args: string[]): Promise<string> {

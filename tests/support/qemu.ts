@@ -36,9 +36,13 @@ function fetchKernel(): string {
   const unpacked = join(cache, 'root');
   if (filesBelow(unpacked, 'virtio_net.ko').length > 0) return unpacked;
   mkdirSync(cache, { recursive: true });
-  const depends = execFileSync('apt-cache', ['depends', META], { encoding: 'utf8' });
-  const name = /Depends: (linux-image-\S+-cloud-amd64)/.exec(depends)?.[1] ?? META;
-  execFileSync('apt-get', ['download', name], { cwd: cache, stdio: 'pipe' });
+  try {
+    downloadKernel();
+  } catch (error) {
+    if (process.getuid?.() !== 0) throw error;
+    execFileSync('apt-get', ['update', '-q'], { stdio: 'pipe' }); // what it knows of Debian is too old
+    downloadKernel();
+  }
   const deb = readdirSync(cache).find((file) => file.endsWith('.deb')) ?? '';
   execFileSync('dpkg-deb', ['--extract', deb, 'root'], { cwd: cache, stdio: 'pipe' });
   rmSync(join(cache, deb));
@@ -53,6 +57,12 @@ export function guestModules(...names: readonly string[]): Record<string, Uint8A
     if (file === undefined) throw new Error(`${META} has no module ${name}`);
     return [`lib/${name}.ko`, readFileSync(file)];
   }));
+}
+
+function downloadKernel(): void {
+  const depends = execFileSync('apt-cache', ['depends', META], { encoding: 'utf8', stdio: 'pipe' });
+  const name = /Depends: (linux-image-\S+-cloud-amd64)/.exec(depends)?.[1] ?? META;
+  execFileSync('apt-get', ['download', name], { cwd: cache, stdio: 'pipe' });
 }
 
 function initramfs(kernel: string, script: string, files: Readonly<Record<string, Uint8Array>>): Uint8Array {

@@ -50,8 +50,10 @@ export function tcpdumpPrograms(filters: readonly string[], linkType: number, op
 function compiledOf(output: string, succeeded: boolean): Compiled {
   // That is what the optimizer calls a program that only says no.
   if (output.includes('expression rejects all packets')) return { program: [{ code: 6, jt: 0, jf: 0, k: 0 }], error: '' };
-  const lines = output.trim().split('\n').filter((line) => !line.startsWith('reading from file'));
-  return succeeded ? { program: lines.slice(1).map(insnOf), error: '' } : { program: null, error: lines.at(-1) ?? '' };
+  const lines = output.trim().split('\n');
+  if (!succeeded) return { program: null, error: lines.at(-1) ?? '' };
+  // Behind what it says of the file: the number of instructions, then the instructions.
+  return { program: lines.filter((line) => /^\d+( \d+){3}$/.test(line)).map(insnOf), error: '' };
 }
 
 function insnOf(line: string): BpfInsn {

@@ -4,7 +4,7 @@
  * socket's counters and closes it.
  */
 import { ENODEV, ENETDOWN, errnoException, type Net } from '@stack/kernel';
-import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_ALL, PACKET_OUTGOING, devGetByName, type NetDevice } from '@stack/netdev';
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_ALL, PACKET_OUTGOING, devGetByIndex, devGetByName, type NetDevice } from '@stack/netdev';
 import {
   PACKET_ADD_MEMBERSHIP, PACKET_AUXDATA, PACKET_MR_PROMISC, PACKET_STATISTICS, PacketMreq, SockAddrLl, TP_STATUS_VLAN_VALID,
   TpacketAuxdata, TpacketStats,
@@ -141,9 +141,11 @@ function rewind(capture: Capture, msg: MsgHdr): void {
   msg.msgFlags = 0;
 }
 
-/** A message of the socket as a packet; its octets are a copy, the buffer is used again. */
+/** A message of the socket as a packet; its octets are a copy, the buffer is used again. What a loopback device sends, it receives: once is enough. */
 function deliver(capture: Capture, msg: MsgHdr, length: number): void {
   const from = msg.msgName as SockAddrLl;
+  const outgoing = from.sllPkttype === PACKET_OUTGOING;
+  if (outgoing && from.sllHatype === ARPHRD_LOOPBACK) return;
   let time = 0n;
   let aux: TpacketAuxdata | null = null;
   let drops = capture.drops;
@@ -154,17 +156,17 @@ function deliver(capture: Capture, msg: MsgHdr, length: number): void {
   }
   const data = octets(capture.buffer.subarray(0, Math.min(length, capture.buffer.length)), aux);
   const tag = data.length - Math.min(length, capture.buffer.length);
-  const outgoing = from.sllPkttype === PACKET_OUTGOING;
+  const dev = capture.dev ?? devGetByIndex(capture.net, from.sllIfindex);
   capture.captured++;
   const packet: CapturedPacket = {
-    linkType: linkTypeOf(capture.dev), time, caplen: data.length, wirelen: (aux === null ? length : aux.tpLen) + tag, data, offset: 0,
-    interfaceName: interfaceName(capture), flags: outgoing ? EPB_OUTBOUND : EPB_INBOUND, dropCount: drops - capture.drops, comments: [],
+    linkType: linkTypeOf(dev), time, caplen: data.length, wirelen: (aux === null ? length : aux.tpLen) + tag, data, offset: 0,
+    interfaceName: dev === null ? interfaceName(capture) : `${capture.net.name}/${dev.name}`, flags: outgoing ? EPB_OUTBOUND : EPB_INBOUND, dropCount: drops - capture.drops, comments: [],
   };
   capture.drops = drops;
   capture.options.onPacket(packet);
 }
 
-/** What a capture of this device is called in a file: `client/eth0`. */
+/** What a capture of this device is called: `client/eth0`; of all, `client/any`. In a file each packet has its own device's name. */
 export function interfaceName(capture: Capture): string {
   return `${capture.net.name}/${capture.dev === null ? 'any' : capture.dev.name}`;
 }

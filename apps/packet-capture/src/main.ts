@@ -12,7 +12,7 @@ import {
 import { demoSource } from './demo.ts';
 import { parseOptions, UsageError, type Options } from './options.ts';
 import { linkTypeText, nextPacket, openFile, type FilteredFile } from './read.ts';
-import { countSink, pcapngSink, textSink, type Sink } from './sink.ts';
+import { countSink, pcapngSink, textSink, type LiveInterface, type Sink } from './sink.ts';
 import { tapSource, type Source } from './source.ts';
 
 /** Errors that the user can mend: their message is the whole output. */
@@ -49,7 +49,7 @@ interface Opened {
 }
 
 /** The sink that the options ask for; `live` names the interface of a capture. */
-function openSink(options: Options, live: string | null): Opened {
+function openSink(options: Options, live: LiveInterface | null): Opened {
   const output = new Output(options.lineBuffered || process.stdout.isTTY === true);
   const colours = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
   if (options.write !== null) return openPcapng(options, options.write, live);
@@ -58,7 +58,7 @@ function openSink(options: Options, live: string | null): Opened {
   return { sink, close: () => flush(output) };
 }
 
-function openPcapng(options: Options, path: string, live: string | null): Opened {
+function openPcapng(options: Options, path: string, live: LiveInterface | null): Opened {
   const described = { comment: options.comment, filter: options.filter, snaplen: options.snaplen };
   if (path === '-') return { sink: pcapngSink(described, live, (chunk) => void process.stdout.write(chunk)), close: () => undefined };
   const fd = openSync(path, 'w');
@@ -133,7 +133,6 @@ async function captureLive(options: Options): Promise<void> {
 }
 
 async function watch(options: Options, source: Source, host: Source['host'], device: string): Promise<CaptureCounts> {
-  const name = `${host.name}/${device}`;
   let opened: Opened | null = null;
   let enough = (): void => undefined;
   const counted = new Promise<void>((resolve) => {
@@ -146,7 +145,7 @@ async function watch(options: Options, source: Source, host: Source['host'], dev
     if (++count >= options.maxCount) enough();
   };
   const capture: Capture = openCapture(host.net, device, { filter: options.filter, snaplen: options.snaplen, onPacket });
-  opened = openSink({ ...options, lineBuffered: true }, name);
+  opened = openSink({ ...options, lineBuffered: true }, { name: interfaceName(capture), linkType: linkTypeOf(capture.dev) });
   complain(`listening on ${interfaceName(capture)} (${source.what}), link-type ${linkTypeText(linkTypeOf(capture.dev))}, snapshot length ${options.snaplen} bytes`);
   await Promise.race([counted, signalled(), ...(source.run === null ? [] : [source.run()])]);
   const counts = stopCapture(capture);

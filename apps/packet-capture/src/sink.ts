@@ -2,7 +2,7 @@
  * Where packets go: lines of text, a pcapng file, or a number.
  */
 import {
-  LINKTYPE_ETHERNET, createPcapngWriter, pcapngAddInterface, pcapngPacketBlock, pcapngWriteBlock, pcapngWriteStatistics, EPB_DATA,
+  createPcapngWriter, pcapngAddInterface, pcapngPacketBlock, pcapngWriteBlock, pcapngWriteStatistics, EPB_DATA,
   type PcapngWriter,
 } from '@stack/pcap';
 import type { CaptureCounts, CapturedPacket } from './capture.ts';
@@ -40,6 +40,12 @@ export function countSink(write: (text: string) => void): Sink {
   };
 }
 
+/** The interface of a capture that runs. */
+export interface LiveInterface {
+  readonly name: string;
+  readonly linkType: number;
+}
+
 export interface PcapngOptions {
   readonly comment: string;
   readonly filter: string;
@@ -74,10 +80,13 @@ function interfaceId(interfaces: Interfaces, name: string, linkType: number): nu
   return id;
 }
 
-/** Writes pcapng by `write`: interfaces with their names, drop counts, comments. `live`: the interface of a capture, described even if no packet comes. */
-export function pcapngSink(options: PcapngOptions, live: string | null, write: (chunk: Uint8Array) => void): Sink {
+/**
+ * Writes pcapng by `write`: interfaces with their names, drop counts, comments, and, of a capture, its counts at the end. `live` is described even
+ * if no packet comes.
+ */
+export function pcapngSink(options: PcapngOptions, live: LiveInterface | null, write: (chunk: Uint8Array) => void): Sink {
   const interfaces = new Interfaces(createPcapngWriter(write, options.comment), options);
-  if (live !== null) interfaceId(interfaces, live, LINKTYPE_ETHERNET);
+  if (live !== null) interfaceId(interfaces, live.name, live.linkType);
   return {
     packet: (packet) => {
       if (interfaces.firstTime === 0n) interfaces.firstTime = packet.time;

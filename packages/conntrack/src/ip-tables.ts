@@ -88,7 +88,6 @@ export function installIpTables(net: Net, rules: readonly IptRule[] = []): void 
   initTable(xt.filter, filterHooks);
   net.xt = xt;
   nfRegisterNetHooks(net, tableOps);
-  if (net.nat !== null) net.nat.lookup = iptableNatLookup;
   for (const rule of rules) iptAppend(net, rule);
   netAtExit(net, exitIpTables);
 }
@@ -97,11 +96,19 @@ function exitIpTables(net: Net): void {
   if (net.nat !== null) net.nat.lookup = null;
 }
 
+/** The tables of a host; throws if it has none. */
+function tablesOf(net: Net): NetnsXt {
+  if (net.xt === null) throw new TypeError('this host has no rule tables: installIpTables() first');
+  return net.xt;
+}
+
 function tableOf(net: Net, name: IptTableName = 'filter'): XtTable {
-  requireNet(net, 'installIpTables', 'xt');
+  const xt = tablesOf(net);
   if (!tableNames.includes(name)) throw new TypeError(`no table ${JSON.stringify(name)}: there are ${tableNames.join(', ')}`);
-  if (name === 'nat' && net.nat === null) throw new TypeError('table nat: this host has no NAT: installNat() before installIpTables()');
-  return net.xt[name];
+  if (name !== 'nat') return xt[name];
+  if (net.nat === null) throw new TypeError('table nat: this host has no NAT: installNat() first');
+  net.nat.lookup = iptableNatLookup;
+  return xt.nat;
 }
 
 function chainOf(table: XtTable, name: string): XtChain {
@@ -210,8 +217,8 @@ export interface IptChainShow {
 
 /** Every chain with its rules and counters, in the order of tables, as `iptables -vL` shows them. */
 export function iptShow(net: Net): IptChainShow[] {
-  requireNet(net, 'installIpTables', 'xt');
-  return tableNames.flatMap((table) => [...net.xt[table].chains.values()].map(({ name, policy, packets, bytes, entries }) => ({
+  const xt = tablesOf(net);
+  return tableNames.flatMap((table) => [...xt[table].chains.values()].map(({ name, policy, packets, bytes, entries }) => ({
     table, chain: name, policy: policy === XT_RETURN ? null : policy === NF_ACCEPT ? 'accept' as const : 'drop' as const, packets, bytes,
     rules: entries.map((entry) => ({ ...entry.rule, packets: entry.packets, bytes: entry.bytes })),
   })));
@@ -219,9 +226,9 @@ export function iptShow(net: Net): IptChainShow[] {
 
 /** Sets all counters to 0. */
 export function iptZero(net: Net): void {
-  requireNet(net, 'installIpTables', 'xt');
+  const xt = tablesOf(net);
   for (const name of tableNames) {
-    for (const chain of net.xt[name].chains.values()) {
+    for (const chain of xt[name].chains.values()) {
       for (const counter of [chain, ...chain.entries]) {
         counter.packets = 0;
         counter.bytes = 0;

@@ -15,9 +15,13 @@ import {
   XT_CONNTRACK_STATE_SNAT, XtEntry,
 } from './x-tables.ts';
 
+/** A table: mangle marks, nat translates, filter lets pass. */
 export type IptTableName = 'mangle' | 'nat' | 'filter';
+/** What a packet is to its connection; snat and dnat: the connection is translated. */
 export type IptCtState = 'new' | 'established' | 'related' | 'invalid' | 'snat' | 'dnat';
+/** What a rule says of a packet: jump asks another chain, mark goes on with the next rule. */
 export type IptVerdict = 'accept' | 'drop' | 'reject' | 'return' | 'jump' | 'mark' | 'snat' | 'dnat' | 'masquerade' | 'redirect';
+/** What the sender of a rejected packet is told: an ICMP error, or a TCP reset. */
 export type IptRejectWith = 'net-unreachable' | 'host-unreachable' | 'proto-unreachable' | 'port-unreachable' | 'admin-prohibited' | 'tcp-reset';
 
 /** One rule. What it does not name matches everything. */

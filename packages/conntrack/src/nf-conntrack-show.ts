@@ -6,7 +6,7 @@ import { HZ } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '@stack/ip';
 import { IPS_ASSURED, IPS_SEEN_REPLY } from './nf-conn.ts';
-import type { NfConn, NfConntrackTupleHash } from './nf-conn.ts';
+import type { NetnsCt, NfConn, NfConntrackTupleHash } from './nf-conn.ts';
 import { nfConntrackFlush, nfConntrackList, nfCtL4protoFind } from './nf-conntrack-hash.ts';
 import { nfConntrackStatNames } from './nf-conntrack-stat.ts';
 import { tcpConntrackNames } from './nf-conntrack-tcp-state.ts';
@@ -73,9 +73,15 @@ function connRow(ct: NfConn): ConntrackRow {
   };
 }
 
+/** Tracking's part of a host; throws if it does not track. */
+function tableOf(net: Net): NetnsCt {
+  if (net.ct === null) throw new TypeError('this host does not track connections: installConntrack() first');
+  return net.ct;
+}
+
 /** Every connection in the table. */
 export function conntrackShow(net: Net): ConntrackRow[] {
-  return nfConntrackList(net.ct).map(connRow);
+  return nfConntrackList(tableOf(net)).map(connRow);
 }
 
 function tupleText(tuple: ConntrackTuple): string {
@@ -92,12 +98,12 @@ export function conntrackFormat(row: ConntrackRow): string {
 
 /** What has been counted, as /proc/net/stat/nf_conntrack has it, and how many connections there are. */
 export function conntrackStat(net: Net): Record<string, number> {
-  const { stat, count } = net.ct;
+  const { stat, count } = tableOf(net);
   const rows = nfConntrackStatNames.map((name, i) => [name.replace(/(?!^)[A-Z]/g, '_$&').toLowerCase(), stat.values[i]!]);
   return { entries: count, ...Object.fromEntries(rows) as Record<string, number> };
 }
 
 /** Ends every connection (`conntrack -F`). */
 export function conntrackFlush(net: Net): void {
-  nfConntrackFlush(net.ct);
+  nfConntrackFlush(tableOf(net));
 }

@@ -104,7 +104,10 @@ const natOps: readonly NfHookOps[] = [
   at(nfNatIpv4LocalIn, NF_INET_LOCAL_IN, NF_IP_PRI_NAT_SRC),
 ];
 
-/** Masqueraded connections end with the interface that they leave by: its address may be another when it comes back. */
+/**
+ * Masqueraded connections end with the interface that they leave by: its address may be another when it comes back.
+ * Deviation: in Linux they end with the address too (`ip addr del`); here nobody is told of addresses, so they end by their timeout.
+ */
 function masqDeviceEvent(event: number, dev: NetDevice): number {
   if (event !== NETDEV_DOWN) return 0;
   for (const ct of nfConntrackList(dev.net.ct)) if (ct.masqIndex === dev.ifindex) nfCtDelete(ct);

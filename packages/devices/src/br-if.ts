@@ -18,6 +18,7 @@ import { BR_STATE_DISABLED, BR_STATE_FORWARDING, NetBridge, NetBridgePort, brPor
 /** IEEE 802.1Q-2022 Table 8-5: the ageing time, in seconds. */
 const DEFAULT_AGEING = 300;
 
+/** What brAddBridge() may be told. */
 export interface BridgeOptions {
   /** Default `br%d`. */
   readonly name?: string;

@@ -75,8 +75,8 @@ describe('IEEE 802.1Q §8.7: learning', () => {
   });
 
   test('who sends from our own address does not take it', () => {
-    const { br, ports: [p1], stations: [s1] } = makeBridge(world, 2);
-    send(s1!, BROADCAST, p1!.devAddr);
+    const { br, ports: [p1], stations: [, s2] } = makeBridge(world, 2);
+    send(s2!, BROADCAST, p1!.devAddr);
     expect(brFdbShow(netdevPriv(br)).find(({ mac: m }) => m === '02:00:00:00:00:80')).toMatchObject({ state: 'permanent', ifname: 'p1' });
   });
 

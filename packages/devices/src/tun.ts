@@ -22,6 +22,7 @@ import {
 /** Packets that wait for the user (the kernel's TUN_READQ_SIZE). */
 const TUN_READQ_SIZE = 500;
 
+/** What createTun() may be told. */
 export interface TunOptions {
   /** Default `tun%d`. */
   readonly name?: string;

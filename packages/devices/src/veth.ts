@@ -24,6 +24,7 @@ export const VETH_RING_SIZE = 256;
 
 const VETH_FEATURES = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA | NETIF_F_GSO_SOFTWARE;
 
+/** What createVeth() may be told of an end. */
 export interface VethOptions {
   /** Default `veth%d`. */
   readonly name?: string;

@@ -17,6 +17,7 @@ import {
 import { NET_XMIT_CN, NET_XMIT_SUCCESS, type SkBuff } from '@stack/skbuff';
 import { RxModeSync, rxModeSync, rxModeUnsync } from './rx-mode-sync.ts';
 
+/** What vlanAdd() may be told. */
 export interface VlanOptions {
   /** Default the real device's name, a dot, the number. */
   readonly name?: string;

@@ -14,6 +14,7 @@ export interface FaultRates {
   readonly duplicate?: number;
 }
 
+/** What createFaultInjector() may be told. */
 export interface FaultOptions {
   /** Default `wrap%d`. */
   readonly name?: string;

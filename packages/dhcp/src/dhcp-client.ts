@@ -41,6 +41,7 @@ export const DHCP_RENEWING = 4;
 export const DHCP_REBINDING = 5;
 export const DHCP_CLOSED = 6;
 
+/** What createDhcpClient() is told. */
 export interface DhcpClientOptions {
   /** The device that wants an address; it is up. */
   readonly dev: string;

@@ -57,6 +57,7 @@ const DHCP_COOKIE = 0x63825363;
 /** BOOTP's size: a relay agent may take less for no message (RFC 1542 §2.1). */
 const MIN_LENGTH = 300;
 
+/** A message of BOOTP (RFC 951) with its options, by code (RFC 2131 §2). */
 export class DhcpMessage {
   op: number;
   htype: number;
@@ -204,10 +205,12 @@ export function optText(msg: DhcpMessage, code: number): string {
   return String.fromCharCode(...msg.options.get(code) ?? []).replace(/\0+$/, '');
 }
 
+/** Sets an option of 8 bits. */
 export function setU8(msg: DhcpMessage, code: number, value: number): void {
   msg.options.set(code, Uint8Array.of(value));
 }
 
+/** Sets an option of 16 bits. */
 export function setU16(msg: DhcpMessage, code: number, value: number): void {
   msg.options.set(code, Uint8Array.of(value >>> 8, value));
 }
@@ -217,6 +220,7 @@ export function setU32(msg: DhcpMessage, code: number, value: number): void {
   setAddresses(msg, code, [value]);
 }
 
+/** Sets an option that is a list of addresses, int32. */
 export function setAddresses(msg: DhcpMessage, code: number, addresses: readonly number[]): void {
   msg.options.set(code, Uint8Array.from(addresses.flatMap((addr) => [addr >>> 24, addr >>> 16, addr >>> 8, addr])));
 }

@@ -10,6 +10,7 @@ const DEFAULT_LEASE = 3600;
 /** Milliseconds that an address new to a client is probed for. */
 const DEFAULT_PROBE = 500;
 
+/** What createDhcpServer() serves. Addresses are text. */
 export interface DhcpServerOptions {
   /** The device it serves, which has its address already: server, netmask and broadcast address are that one's. */
   readonly dev: string;

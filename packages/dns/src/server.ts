@@ -16,9 +16,11 @@ import { REVERSE_ZONE, type NamedHost } from './zone-hosts.ts';
 
 /** Seconds that the answer to ANY may be kept: RFC 8482 §4.2 lets it be long. */
 const ANY_TTL = 3600;
-/** Questions that wait for forwarders at most; more are answered SERVFAIL. */
+/** Questions that are with the forwarders, and queries that wait for them, at most; more are answered SERVFAIL. */
 const MAX_FORWARDING = 256;
+const MAX_WAITING = 2048;
 
+/** What createDnsServer() serves, and where. */
 export interface DnsServerOptions {
   /** Zone files by the zone's name. */
   readonly zones?: Readonly<Record<string, ZoneFile>>;
@@ -61,13 +63,16 @@ export interface DnsServer {
 class Server {
   store: ZoneStore;
   forwarder: ResState;
-  forwarding: number;
+  /** Questions that are with the forwarders, by type and name. */
+  forwarding: Map<string, Promise<DnsMessage | number>>;
+  waiting: number;
   stats: DnsStats;
 
   constructor(store: ZoneStore, forwarder: ResState) {
     this.store = store;
     this.forwarder = forwarder;
-    this.forwarding = 0;
+    this.forwarding = new Map();
+    this.waiting = 0;
     this.stats = new DnsStats();
   }
 }
@@ -154,13 +159,24 @@ function refuseAny(server: Server, response: DnsMessage, qname: string): void {
   response.answer.push(new DnsRecord(qname, T_HINFO, ANY_TTL, ['RFC8482', '']));
 }
 
-/** Asks the forwarders; null if there are none, or too many questions wait for them. */
+/**
+ * Asks the forwarders: the message, or SERVFAIL. A question that is with them already waits for the same answer, so that servers
+ * which forward to one another in a circle do not ask it for ever.
+ */
 async function askForwarders(server: Server, name: string, type: number): Promise<DnsMessage | number> {
-  if (server.forwarding >= MAX_FORWARDING) return SERVFAIL;
-  server.forwarding++;
-  server.stats.forwarded++;
-  const msg = await resNquery(server.forwarder, name, type);
-  server.forwarding--;
+  const { forwarding } = server;
+  const key = `${type} ${nsCanonical(name) ?? ''}`;
+  let asking = forwarding.get(key);
+  if (server.waiting >= MAX_WAITING || (asking === undefined && forwarding.size >= MAX_FORWARDING)) return SERVFAIL;
+  if (asking === undefined) {
+    server.stats.forwarded++;
+    asking = resNquery(server.forwarder, name, type);
+    forwarding.set(key, asking);
+    void asking.then(() => forwarding.delete(key));
+  }
+  server.waiting++;
+  const msg = await asking;
+  server.waiting--;
   return typeof msg === 'number' ? SERVFAIL : msg;
 }
 

@@ -21,6 +21,7 @@ import { Host } from './host.ts';
 import { registerSocketKinds } from './inetsw.ts';
 import type { NicOptions } from './nic.ts';
 
+/** What a host consists of; by default a loopback device and nothing else. */
 export interface HostOptions {
   /** The World that the host lives in; default one of its own, in virtual time. */
   readonly world?: World;

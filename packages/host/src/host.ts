@@ -5,25 +5,29 @@
 import { destroyNet, idle, snmpSnapshot, sysctlRead, sysctlWrite, type CtlValue, type Net, type World } from '@stack/kernel';
 import { exitTask, sockSetRef, sysCall, type Task } from '@stack/socket';
 import { ipRouteAdd, ipRouteDel, ipRuleAdd, ipRuleDel, type IpRouteSpec, type IpRuleSpec } from '@stack/ip';
+import type { FdbRow } from '@stack/devices';
 import type { NetDevice } from '@stack/netdev';
 import type { ResState } from '@stack/resolver';
 import { addNic, type NicOptions } from './nic.ts';
 import {
-  showAddr, showNeigh, showRoute, showRule, showSockets, type AddrRow, type NeighRow, type RouteRow, type RuleRow, type SocketRow,
+  showAddr, showFdb, showNeigh, showRoute, showRule, showSockets, type AddrRow, type NeighRow, type RouteRow, type RuleRow, type SocketRow,
 } from './show.ts';
 import { connect, listen, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './streams.ts';
 
-/** What `ip addr`, `ip route`, `ip rule`, `ip neigh`, `ss` and `nstat` say, as plain data. */
+/** What `ip addr`, `ip route`, `ip rule`, `ip neigh`, `bridge fdb`, `ss` and `nstat` say, as plain data. */
 export interface Show {
   readonly addr: () => AddrRow[];
   /** Of table main if not said otherwise: by name or number, or `all`. */
   readonly route: (table?: Parameters<typeof showRoute>[1]) => RouteRow[];
   readonly rule: () => RuleRow[];
   readonly neigh: () => NeighRow[];
+  /** Of all bridges. */
+  readonly fdb: () => FdbRow[];
   readonly sockets: () => SocketRow[];
   readonly counters: () => Record<string, number>;
 }
 
+/** A host that runs: its devices, its connections and what it shows of itself. `net` leads to everything below. */
 export class Host {
   readonly world: World;
   readonly net: Net;
@@ -45,6 +49,7 @@ export class Host {
       route: (table) => showRoute(net, table),
       rule: () => showRule(net),
       neigh: () => showNeigh(net),
+      fdb: () => showFdb(net),
       sockets: () => showSockets(net),
       counters: () => snmpSnapshot(net),
     };

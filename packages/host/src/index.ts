@@ -1,6 +1,7 @@
 // A host
 export { createHost, type HostOptions } from './create-host.ts';
 export { Host, type Show } from './host.ts';
+export type { FdbRow } from '@stack/devices';
 export type { AddrRow, NeighRow, RouteRow, RuleRow, SocketRow, UdpDiagRow } from './show.ts';
 
 // Its devices

@@ -14,6 +14,7 @@ import { sysCall } from '@stack/socket';
 /** Makes a device on a host. */
 export type DeviceMaker = (net: Net) => NetDevice;
 
+/** A device of a host, and what it is configured with. */
 export interface NicOptions {
   /** The device, or what makes it: `virtioOn(lan)`. It may have registered it already. */
   readonly device: NetDevice | DeviceMaker;

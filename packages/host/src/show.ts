@@ -3,6 +3,7 @@
  * and the values of `ip -j`.
  */
 import type { Net } from '@stack/kernel';
+import { brFdbShow, netdevPriv, netifIsBridgeMaster, type FdbRow } from '@stack/devices';
 import type { InetSock } from '@stack/inet-sock';
 import { inNtoa } from '@stack/inet-sock';
 import { IPPROTO_UDP, SOCK_DGRAM, TCP_ESTABLISHED, type Sock } from '@stack/socket';
@@ -24,6 +25,7 @@ export interface UdpDiagRow {
   peerPort: number;
 }
 
+/** A row of `ss -a`; `netid` tells which kind it is. */
 export type SocketRow = TcpDiagRow | UdpDiagRow;
 
 function isUdp(sk: Sock): sk is InetSock {
@@ -41,6 +43,11 @@ function udpRow(sk: InetSock): UdpDiagRow {
     peerAddress: inNtoa(sk.inetDaddr),
     peerPort: sk.inetDport,
   };
+}
+
+/** What the host's bridges know of where stations are, as `bridge -j fdb show` has it. */
+export function showFdb(net: Net): FdbRow[] {
+  return net.netdev.devList.filter(netifIsBridgeMaster).flatMap((dev) => brFdbShow(netdevPriv(dev)));
 }
 
 /** Every bound UDP socket, by local port, and every TCP socket, as `ss -a` orders them: udp first. */

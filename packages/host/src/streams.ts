@@ -38,6 +38,7 @@ export interface Listener extends AsyncIterable<Connection> {
   close(): void;
 }
 
+/** Whom to connect to. `signal` gives the attempt up; an open connection it leaves alone. */
 export interface ConnectOptions {
   /** A dotted quad, a name of the host's `hosts`, or one that its name servers know. */
   readonly host: string;
@@ -45,6 +46,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Where to listen. */
 export interface ListenOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;

@@ -13,6 +13,7 @@ import type { NetDevice } from '@stack/netdev';
 import { csumFold, csumPartial, leakReport, skbPut } from '@stack/skbuff';
 import { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HDR_LEN, ICMP_PARAMETERPROB, ICMP_REDIRECT, ICMP_TIME_EXCEEDED } from './icmp-types.ts';
 import { IPPROTO_ICMP, IP_HDR_LEN } from './ip-header.ts';
+import type { NetnsIpv4 } from './netns-ipv4.ts';
 import { inetAddProtocol, inetDelProtocol } from './protocol.ts';
 import type { InetProtocol } from './protocol.ts';
 
@@ -112,6 +113,8 @@ function registered(make: () => InetProtocolRig): void {
     check(inetDelProtocol(net, ops, protocol) === 0, 'it cannot be taken out');
     check(inetDelProtocol(net, ops, protocol) === -ENOENT, 'it is still there');
     check(inetAddProtocol(net, ops, protocol) === 0, 'it cannot be put back');
+    const ipv4: NetnsIpv4 = net.ipv4;
+    check(ipv4.inetProtos[protocol] === ops, 'it is not under its number');
   });
 }
 

@@ -5,6 +5,7 @@
 //
 //   for (const { name, run } of netDeviceContract) test(name, () => run(make));
 //
+// A packet has arrived when the entry of the stack that sent it ends; a device whose packets take their way outside says how to wait.
 // The contract of QdiscOps is in contract-qdisc.ts and comes through here.
 
 import { destroyNet, worldEnter, worldLeave, type Net } from '@stack/kernel';
@@ -25,6 +26,8 @@ export { qdiscContract, type QdiscRig, type QdiscRule } from './contract-qdisc.t
 export interface DevicePair {
   readonly a: NetDevice;
   readonly b: NetDevice;
+  /** Waits, blocking, until b has received what a sent. For devices with a real kernel between them (TAP). */
+  readonly settle?: () => void;
 }
 
 /** One rule of the contract. */
@@ -118,6 +121,7 @@ function send(pair: DevicePair, count: number, len: number): Seen[] {
   inWorld(pair.a, () => {
     for (let i = 0; i < count; i++) devQueueXmit(makePacket(pair.a, pair.b.devAddr, len));
   });
+  pair.settle?.();
   devRemovePack(pair.b.net, type);
   return seen;
 }
@@ -172,6 +176,7 @@ function keepsOrderInBursts(make: () => DevicePair): void {
       devQueueXmit(skb);
     }
   });
+  pair.settle?.();
   devRemovePack(pair.b.net, type);
   equal(seen.length, 300, 'packets of a burst that arrive');
   seen.forEach((packet, i) => equal(new DataView(packet.bytes.buffer).getInt32(4), i, `place ${i} of a burst`));

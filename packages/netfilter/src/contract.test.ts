@@ -1,62 +1,49 @@
 import { createNet, createWorld } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
-import { NfConntrack, allocSkb, installSkbuff } from '@stack/skbuff';
-import { describe, test } from 'vitest';
-import { nfCtHookContract, nfQueueHandlerContract } from './contract.ts';
-import { NF_DROP, installNetfilter, nfReinject, nfSetCtHook } from './index.ts';
-import type { NfCtHook, NfQueueEntry, NfQueueHandler } from './index.ts';
+import { allocSkb, consumeSkb, installSkbuff, kfreeSkb, skbPut, type SkBuff } from '@stack/skbuff';
+import { describe, expect, test } from 'vitest';
+import { nfHookContract, type NfHookRig } from './contract.ts';
+import { installNetfilter } from './core.ts';
+import { NFPROTO_IPV4, NF_ACCEPT, NF_DROP, NF_DROP_ERR, NF_INET_LOCAL_IN, NF_REPEAT, NF_STOLEN, type NfHookfn } from './hook.ts';
 
-function makeNet(): Net {
-  const world = createWorld({ seed: 1, debug: true });
+function make(hook: NfHookfn): NfHookRig {
+  const world = createWorld({ debug: true });
   installSkbuff(world);
-  const net = createNet(world, { name: 'a' });
+  const net = createNet(world);
   installNetfilter(net);
-  return net;
+  const packet = (i: number): SkBuff => {
+    const skb = allocSkb(net, 64)!;
+    skb.networkHeader = skb.data;
+    skb.buf.fill(i, skbPut(skb, 20 + i), skb.tail);
+    return skb;
+  };
+  return { net, ops: { hook, pf: NFPROTO_IPV4, hooknum: NF_INET_LOCAL_IN, priority: 0 }, packet };
 }
 
-/** The least that connection tracking can be. */
-const hook: NfCtHook = {
-  attach: (nskb, skb) => {
-    if (skb.nfct === null) return;
-    skb.nfct.use++;
-    nskb.nfct = skb.nfct;
-    nskb.nfctinfo = skb.nfctinfo + 1;
+const good: Record<string, NfHookfn> = {
+  'one that accepts': () => NF_ACCEPT,
+  'one that drops': () => NF_DROP,
+  'one that chooses': (_priv, skb) => (skb.len % 2 === 0 ? NF_ACCEPT : NF_DROP_ERR(13)),
+  'one that takes packets over': (_priv, skb) => {
+    consumeSkb(skb);
+    return NF_STOLEN;
   },
 };
 
-describe('NfCtHook', () => {
-  for (const { name, run } of nfCtHookContract) {
-    test(name, () => run(() => {
-      const net = makeNet();
-      nfSetCtHook(net, hook);
-      return {
-        net,
-        tracked: () => {
-          const skb = allocSkb(net, 100)!;
-          skb.nfct = new NfConntrack({ destroy: () => undefined });
-          return skb;
-        },
-      };
-    }));
-  }
+describe.each(Object.entries(good))('the contract on %s', (_what, hook) => {
+  for (const { name, run } of nfHookContract) test(name, () => run(() => make(hook)));
 });
 
-/** Keeps what it gets, of any number of hosts. */
-function keeper(): NfQueueHandler {
-  let entries: NfQueueEntry[] = [];
-  return {
-    outfn: (entry) => {
-      entries.push(entry);
-      return 0;
-    },
-    nfHookDrop: (net) => {
-      const mine = entries.filter(({ state }) => state.net === net);
-      entries = entries.filter(({ state }) => state.net !== net);
-      for (const entry of mine) nfReinject(entry, NF_DROP);
-    },
-  };
-}
+const broken: [string, NfHookfn][] = [
+  ['gives verdicts', () => 77],
+  ['gives verdicts', () => NF_REPEAT],
+  ['reaches okfn once, or is freed', () => NF_STOLEN],
+  ['owns a packet only by NF_STOLEN', (_priv, skb) => {
+    kfreeSkb(skb);
+    return NF_ACCEPT;
+  }],
+];
 
-describe('NfQueueHandler', () => {
-  for (const { name, run } of nfQueueHandlerContract) test(name, () => run(() => ({ net: makeNet(), handler: keeper() })));
+test.each(broken)('the contract finds what is broken: %s', (name, hook) => {
+  const rule = nfHookContract.find((one) => one.name.includes(name));
+  expect(() => rule?.run(() => make(hook))).toThrow();
 });

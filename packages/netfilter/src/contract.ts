@@ -1,133 +1,132 @@
-// The contracts of what netfilter declares for others to fill: NfCtHook (connection tracking) and NfQueueHandler (queued packets).
+// The contract of NfHookOps: what the hook core expects of every hook function.
 //
-// A test runner goes over a contract and calls run(make) of each rule; a rule that is broken throws.
+// A test runner goes over nfHookContract and calls run(make) of each; a rule that is broken throws. `make` gives a host, the ops,
+// not registered, and what makes packets such as come by their hook.
 //
-//   for (const { name, run } of nfCtHookContract) test(name, () => run(make));
+//   for (const { name, run } of nfHookContract) test(name, () => run(make));
+//
+// The contracts of NfCtHook and NfQueueHandler are in contract-ct.ts and come through here.
 
-import { createNet } from '@stack/kernel';
-import type { Net } from '@stack/kernel';
-import { allocSkb, consumeSkb, leakReport } from '@stack/skbuff';
-import type { SkBuff } from '@stack/skbuff';
-import { installNetfilter, nfCtAttach, nfHook, nfRegisterNetHook, nfUnregisterNetHook } from './core.ts';
-import { NFPROTO_IPV4, NF_INET_LOCAL_OUT, NF_QUEUE } from './hook.ts';
-import type { NfHookOps, NfQueueHandler } from './hook.ts';
-import { nfRegisterQueueHandler, nfUnregisterQueueHandler } from './nf-queue.ts';
+import { EBUSY, ENOENT, destroyNet, worldEnter, worldLeave, type Net } from '@stack/kernel';
+import { kfreeSkb, leakReport, type SkBuff } from '@stack/skbuff';
+import { nfHook, nfRegisterNetHook, nfUnregisterNetHook } from './core.ts';
+import { NFPROTO_NUMPROTO, NF_ACCEPT, NF_DROP, NF_QUEUE, NF_REPEAT, NF_STOLEN, NF_VERDICT_MASK, NfHookState, type NfHookOps, type NfOkfn } from './hook.ts';
 
-/** One rule of a contract. */
-export interface NfRule<Rig> {
-  readonly name: string;
-  /** Throws if what `make` makes breaks the rule. */
-  readonly run: (make: () => Rig) => void;
-}
+export { nfCtHookContract, nfQueueHandlerContract, type NfCtRig, type NfQueueRig, type NfRule } from './contract-ct.ts';
 
-/** A host with connection tracking set by nfSetCtHook, in a World in debug mode. */
-export interface NfCtRig {
+/** Hook functions, and packets for them. */
+export interface NfHookRig {
   readonly net: Net;
-  /** A packet that has a connection: the caller's. */
-  readonly tracked: () => SkBuff;
+  readonly ops: NfHookOps;
+  /** Packet `i` of many different ones, as they come by the hook: data at the network header; the caller's. */
+  readonly packet: (i: number) => SkBuff;
 }
+
+/** One rule of the contract. */
+export interface NfHookRule {
+  readonly name: string;
+  /** Throws if the ops that `make` gives break the rule. */
+  readonly run: (make: () => NfHookRig) => void;
+}
+
+/** Packets that a rule looks at. */
+const MANY = 20;
+/** A hook function that asks to be called again so often will never stop. */
+const REPEATS = 100;
 
 function check(what: boolean, message: string): void {
-  if (!what) throw new Error(`netfilter contract: ${message}`);
+  if (!what) throw new Error(`NfHookOps contract: ${message}`);
 }
 
-function packet(net: Net): SkBuff {
-  const skb = allocSkb(net, 100);
-  if (skb === null) throw new Error('netfilter contract: no memory');
-  return skb;
-}
-
-/** An answer to a packet has its connection, with a reference of its own. */
-function attachHolds({ net, tracked }: NfCtRig): void {
-  const skb = tracked();
-  const nfct = skb.nfct;
-  check(nfct !== null, 'tracked() gives a packet without a connection');
-  if (nfct === null) return;
-  const use = nfct.use;
-  const answer = packet(net);
-  nfCtAttach(answer, skb);
-  check(answer.nfct === nfct, 'attach does not give the answer the connection of the packet');
-  check(nfct.use === use + 1, `attach takes ${nfct.use - use} references, not 1`);
-  consumeSkb(skb);
-  check(nfct.use === use, 'the packet\'s reference is not given back');
-  consumeSkb(answer);
-  check(nfct.use === use - 1, 'the answer\'s reference is not given back');
-  check(leakReport(net.world).length === 0, 'a packet is left');
-}
-
-/** An answer to a packet that has no connection has none. */
-function attachNothing({ net }: NfCtRig): void {
-  const [skb, answer] = [packet(net), packet(net)];
-  const hook = net.nf.ctHook;
-  check(hook !== null, 'no hook is set');
-  nfCtAttach(answer, skb);
-  if (hook !== null) hook.attach(answer, skb);
-  check(answer.nfct === null, 'attach makes a connection up');
-  consumeSkb(skb);
-  consumeSkb(answer);
-}
-
-/** An answer is of the other direction than what it answers: the two differ in skb.nfctinfo. */
-function attachTurns({ net, tracked }: NfCtRig): void {
-  const skb = tracked();
-  const answer = packet(net);
-  nfCtAttach(answer, skb);
-  check(answer.nfctinfo !== skb.nfctinfo, 'an answer looks like what it answers');
-  consumeSkb(skb);
-  consumeSkb(answer);
-}
-
-/** What NfCtHook owes the rest of the stack. */
-export const nfCtHookContract: readonly NfRule<NfCtRig>[] = [
-  { name: 'attach: the answer holds a reference of its own', run: (make) => attachHolds(make()) },
-  { name: 'attach: nothing is made up', run: (make) => attachNothing(make()) },
-  { name: 'attach: the answer goes the other way', run: (make) => attachTurns(make()) },
-];
-
-/** A host, in a World in debug mode, and a handler that is not registered yet and keeps what it is given. */
-export interface NfQueueRig {
-  readonly net: Net;
-  readonly handler: NfQueueHandler;
-}
-
-const queueAll: NfHookOps = { hook: () => NF_QUEUE, pf: NFPROTO_IPV4, hooknum: NF_INET_LOCAL_OUT, priority: 0 };
-
-function discard(skb: SkBuff): number {
-  consumeSkb(skb);
-  return 0;
-}
-
-function enqueue(net: Net): void {
-  nfHook(NFPROTO_IPV4, NF_INET_LOCAL_OUT, packet(net), null, null, discard);
-}
-
-/** What is kept is given back, once, when a hook function goes and when the handler does. */
-function queueGivesBack({ net, handler }: NfQueueRig, end: (net: Net) => void): void {
-  check(nfRegisterQueueHandler(net, handler) === 0, 'it cannot be registered');
-  nfRegisterNetHook(net, queueAll);
-  for (let i = 0; i < 3; i++) enqueue(net);
-  end(net);
-  check(leakReport(net.world).length === 0, 'packets are kept after nfHookDrop');
-}
-
-/** Packets of another host stay when this one's are given back. */
-function queueKeepsOthers({ net, handler }: NfQueueRig): void {
-  const other = createNet(net.world, { name: 'another' });
-  installNetfilter(other);
-  for (const host of [net, other]) {
-    nfRegisterQueueHandler(host, handler);
-    nfRegisterNetHook(host, queueAll);
-    enqueue(host);
+/** Runs `body` inside the World; afterwards the host goes, and nothing may be left. */
+function inHost(make: () => NfHookRig, body: (rig: NfHookRig) => void): void {
+  const rig = make();
+  const { net } = rig;
+  worldEnter(net.world);
+  try {
+    body(rig);
+  } finally {
+    worldLeave(net.world);
   }
-  nfUnregisterQueueHandler(net);
-  check(leakReport(net.world).length > 0, 'nfHookDrop gives back packets of another host');
-  nfUnregisterQueueHandler(other);
-  check(leakReport(net.world).length === 0, 'packets are kept after nfHookDrop');
+  destroyNet(net);
+  check(leakReport(net.world).length === 0, 'a packet is left over, neither accepted nor freed');
 }
 
-/** What NfQueueHandler owes netfilter. */
-export const nfQueueHandlerContract: readonly NfRule<NfQueueRig>[] = [
-  { name: 'nfHookDrop: a hook function goes, what waits is dropped', run: (make) => queueGivesBack(make(), (net) => void nfUnregisterNetHook(net, queueAll)) },
-  { name: 'nfHookDrop: the handler goes, what waits is dropped', run: (make) => queueGivesBack(make(), nfUnregisterQueueHandler) },
-  { name: 'nfHookDrop: another host\'s packets stay', run: (make) => queueKeepsOthers(make()) },
+/** What stands behind the hook: frees what comes, and counts it. */
+function counter(): { count: number; readonly okfn: NfOkfn } {
+  const passed = {
+    count: 0,
+    okfn: (skb: SkBuff): number => {
+      passed.count++;
+      kfreeSkb(skb);
+      return 0;
+    },
+  };
+  return passed;
+}
+
+function registersOnce(make: () => NfHookRig): void {
+  inHost(make, ({ net, ops }) => {
+    check(ops.pf > 0 && ops.pf < NFPROTO_NUMPROTO && ops.hooknum >= 0 && ops.hooknum <= 7, 'there is no such hook');
+    check((ops.priority | 0) === ops.priority, 'the priority is no int32');
+    check(nfRegisterNetHook(net, ops) === 0, 'it cannot be registered');
+    check(nfRegisterNetHook(net, ops) === -EBUSY, 'it is registered twice');
+    check(nfUnregisterNetHook(net, ops) === 0, 'it cannot be unregistered');
+    check(nfUnregisterNetHook(net, ops) === -ENOENT, 'it is still registered');
+  });
+}
+
+function verdictsAreVerdicts(make: () => NfHookRig): void {
+  inHost(make, ({ net, ops, packet }) => {
+    const state = new NfHookState(net, counter().okfn);
+    state.pf = ops.pf;
+    state.hook = ops.hooknum;
+    for (let i = 0; i < MANY; i++) {
+      const skb = packet(i);
+      state.indev = skb.dev;
+      state.outdev = skb.dev;
+      let verdict = ops.hook(ops.priv, skb, state);
+      for (let n = 0; (verdict & NF_VERDICT_MASK) === NF_REPEAT; n++) {
+        check(n < REPEATS, 'it says NF_REPEAT for ever');
+        verdict = ops.hook(ops.priv, skb, state);
+      }
+      const kind = verdict & NF_VERDICT_MASK;
+      check([NF_DROP, NF_ACCEPT, NF_STOLEN, NF_QUEUE].includes(kind), `${verdict} is no verdict`);
+      if (kind !== NF_STOLEN) kfreeSkb(skb); // freed by the hook function too, it is an error of the pool
+    }
+  });
+}
+
+function passesOrEnds(make: () => NfHookRig): void {
+  inHost(make, ({ net, ops, packet }) => {
+    check(nfRegisterNetHook(net, ops) === 0, 'it cannot be registered');
+    for (let i = 0; i < MANY; i++) {
+      const skb = packet(i);
+      const { dev } = skb;
+      const passed = counter();
+      const result = nfHook(ops.pf, ops.hooknum, skb, dev, dev, passed.okfn);
+      check(passed.count === 0 || result === 0, 'an accepted packet came to okfn, and the result is not what that said');
+      check(passed.count <= 1, 'a packet came to okfn twice');
+    }
+    check(nfUnregisterNetHook(net, ops) === 0, 'it cannot be unregistered');
+  });
+}
+
+function goneIsGone(make: () => NfHookRig): void {
+  inHost(make, ({ net, ops, packet }) => {
+    nfRegisterNetHook(net, ops);
+    nfUnregisterNetHook(net, ops);
+    const passed = counter();
+    const skb = packet(0);
+    nfHook(ops.pf, ops.hooknum, skb, skb.dev, skb.dev, passed.okfn);
+    check(passed.count === 1, 'a packet does not pass where nothing is registered any more');
+  });
+}
+
+/** The rules. */
+export const nfHookContract: readonly NfHookRule[] = [
+  { name: 'it registers at a hook that there is, once', run: registersOnce },
+  { name: 'it gives verdicts, and owns a packet only by NF_STOLEN', run: verdictsAreVerdicts },
+  { name: 'through the hook a packet reaches okfn once, or is freed', run: passesOrEnds },
+  { name: 'unregistered, it is never called again', run: goneIsGone },
 ];

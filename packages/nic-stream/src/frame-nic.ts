@@ -4,6 +4,7 @@ import type { Net } from '@stack/kernel';
 import type { NetDevice } from '@stack/netdev';
 import { createStreamNic, type Stream, type StreamNicOptions } from './stream-nic.ts';
 
+/** What createFrameNic() may be told. */
 export type FrameNicOptions = Omit<StreamNicOptions, 'framing'>;
 
 /**

@@ -25,6 +25,7 @@ const RX_LOW = 64 * 1024;
 /** A stream that frames go to and come from. */
 export type Stream = DuplexLike | WebStreamPair;
 
+/** What createStreamNic() may be told. */
 export interface StreamNicOptions {
   /** Default `eth%d`. */
   readonly name?: string;

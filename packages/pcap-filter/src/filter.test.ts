@@ -168,8 +168,10 @@ describe('errors', () => {
     expect(errorOf(text).reason).toMatch(reason);
   });
 
-  test('a link type that filters do not know is named', () => {
-    expect(errorOf('tcp', 195).reason).toMatch(/195/);
+  test('of a link type that filters do not know, lengths and octets can be tested, and nothing else', () => {
+    for (const text of ['', 'len = 54', 'greater 54 and link[12] = 8', 'not less 50']) expect([text, matches(text, TCP_SYN, 195)]).toEqual([text, true]);
+    for (const text of ['tcp', 'host 10.0.0.1', 'ip[0] = 1', 'broadcast', 'vlan']) expect([text, errorOf(text, 195).position]).toEqual([text, text.startsWith('host') ? 5 : 0]);
+    expect(errorOf('less 5 or tcp', 195).reason).toMatch(/195/);
   });
 
   test('whatever the words are, the error is a FilterError that points into the text', () => {

@@ -6,7 +6,7 @@
 import { bpfFilter, BPF_MEMWORDS } from './bpf.ts';
 import { link } from './condition.ts';
 import { generate } from './gen.ts';
-import { createGen } from './gen-state.ts';
+import { Gen } from './gen-state.ts';
 import { wlanPrologue } from './gen-wlan.ts';
 import { LINKTYPE_ETHERNET } from './link-types.ts';
 import { parse } from './parser.ts';
@@ -17,7 +17,7 @@ const SNAPLEN = 262_144;
 
 /** What a filter is for. */
 export interface FilterOptions extends FilterNames {
-  /** LINKTYPE_* of the packets; default Ethernet. */
+  /** LINKTYPE_* of the packets; default Ethernet. Of one that is not known only lengths and octets can be tested. */
   readonly linkType?: number;
   /** Bytes to keep of a packet that is wanted: what the program returns; default 262144. */
   readonly snaplen?: number;
@@ -49,7 +49,7 @@ export interface Filter {
 export function compileFilter(text: string, options: FilterOptions = {}): Filter {
   const linkType = options.linkType ?? LINKTYPE_ETHERNET;
   const tree = parse(text);
-  const gen = createGen(text, linkType, options.netmask ?? 0, options.bigEndian ?? false, options);
+  const gen = new Gen(text, linkType, options.netmask ?? 0, options.bigEndian ?? false, options);
   const { varLinkhdr, varLinkpl } = gen;
   const condition = tree === null ? null : generate(gen, tree);
   const prologue = wlanPrologue(linkType, varLinkhdr === null ? -1 : varLinkhdr.register, varLinkpl === null ? -1 : varLinkpl.register);

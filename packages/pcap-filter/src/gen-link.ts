@@ -9,12 +9,12 @@ import { always, anyBit, equals, greater, octetsAt, snap, wrong, OR_LINKHDR, OR_
 import { dataFrame, wlanDestination, wlanSource, wlanType } from './gen-wlan.ts';
 import type { Token } from './lexer.ts';
 import {
-  LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_IEEE802_11, LINKTYPE_IEEE802_11_RADIOTAP, LINKTYPE_IPV4, LINKTYPE_IPV6, LINKTYPE_LINUX_SLL,
-  LINKTYPE_LINUX_SLL2, LINKTYPE_LOOP, LINKTYPE_NULL, LINKTYPE_RAW,
+  LINKTYPE_C_HDLC, LINKTYPE_ETHERNET, LINKTYPE_FRELAY, LINKTYPE_IEEE802_11, LINKTYPE_IEEE802_11_RADIOTAP, LINKTYPE_IPNET, LINKTYPE_IPV4, LINKTYPE_IPV6,
+  LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2, LINKTYPE_LOOP, LINKTYPE_NULL, LINKTYPE_PPP, LINKTYPE_PPP_HDLC, LINKTYPE_RAW, linkTypeName,
 } from './link-types.ts';
 import {
-  ETHERTYPE_AARP, ETHERTYPE_ATALK, ETHERTYPE_DN, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_IPX, LLCSAP_8021D, LLCSAP_IP, LLCSAP_IPX, LLCSAP_ISONS,
-  LLCSAP_NETBEUI,
+  ETHERTYPE_AARP, ETHERTYPE_ATALK, ETHERTYPE_DN, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_IPX, ISO10589_ISIS, ISO8473_CLNP, ISO9542_ESIS,
+  LLCSAP_8021D, LLCSAP_IP, LLCSAP_IPX, LLCSAP_ISONS, LLCSAP_NETBEUI,
 } from './names.ts';
 import { Q_AND, Q_DEFAULT, Q_DST, Q_OR, Q_SRC } from './qualifiers.ts';
 
@@ -27,6 +27,14 @@ const LINUX_SLL_P_802_2 = 4;
 const AF_INET = 2;
 /** AF_INET6 where captures with a loopback header come from: macOS; NetBSD and OpenBSD; FreeBSD. */
 const AF_INET6S: readonly [number, number, number] = [30, 24, 28];
+
+const SOLARIS_AF_INET6 = 26;
+
+/** Frame relay's control octet: unnumbered information. */
+export const FRELAY_UI = 0x03;
+/** Identifiers of ISO/IEC TR 9577. */
+const NLPID_IP = 0xcc;
+const NLPID_IP6 = 0x8e;
 
 const PPP_PROTOCOLS: ReadonlyMap<number, number> = new Map([
   [ETHERTYPE_IP, 0x21], [ETHERTYPE_IPV6, 0x57], [ETHERTYPE_DN, 0x27], [ETHERTYPE_ATALK, 0x29], [0x0600, 0x25], [LLCSAP_ISONS, 0x23], [LLCSAP_8021D, 0x31],
@@ -48,7 +56,11 @@ export function linkType(gen: Gen, type: number, word: Token): Condition {
     case LINKTYPE_IEEE802_11:
     case LINKTYPE_IEEE802_11_RADIOTAP: return wlanType(gen, type);
     case LINKTYPE_C_HDLC: return equals(gen, OR_LINKTYPE, 0, BPF_H, type === LLCSAP_ISONS ? 0xfefe : type);
-    default: return equals(gen, OR_LINKTYPE, 0, BPF_H, PPP_PROTOCOLS.get(type) ?? type);
+    case LINKTYPE_PPP:
+    case LINKTYPE_PPP_HDLC: return equals(gen, OR_LINKTYPE, 0, BPF_H, PPP_PROTOCOLS.get(type) ?? type);
+    case LINKTYPE_FRELAY: return frameRelayType(gen, type);
+    case LINKTYPE_IPNET: return ipnetType(gen, type);
+    default: throw wrong(gen, word, `in packets of link type ${linkTypeName(gen.linkType)} only 'len', 'less', 'greater' and 'link[…]' can be tested`);
   }
 }
 
@@ -88,6 +100,23 @@ function cookedType(gen: Gen, type: number): Condition {
       if (type <= ETHERMTU) return and(framed, equals(gen, OR_LLC, 0, BPF_B, type));
       return equals(gen, OR_LINKTYPE, 0, BPF_H, type);
   }
+}
+
+/** Unnumbered information behind a two-octet address, then the network layer's protocol identifier; all of OSI's are ISO's. */
+function frameRelayType(gen: Gen, type: number): Condition {
+  const nlpid = (id: number): Condition => equals(gen, OR_LINKTYPE, 0, BPF_H, (FRELAY_UI << 8) | id);
+  switch (type) {
+    case ETHERTYPE_IP: return nlpid(NLPID_IP);
+    case ETHERTYPE_IPV6: return nlpid(NLPID_IP6);
+    case LLCSAP_ISONS: return or(nlpid(ISO8473_CLNP), or(nlpid(ISO9542_ESIS), nlpid(ISO10589_ISIS)));
+    default: return always(false);
+  }
+}
+
+/** Solaris' header has the address family as Solaris numbers it. */
+function ipnetType(gen: Gen, type: number): Condition {
+  if (type !== ETHERTYPE_IP && type !== ETHERTYPE_IPV6) return always(false);
+  return equals(gen, OR_LINKTYPE, 0, BPF_B, type === ETHERTYPE_IP ? AF_INET : SOLARIS_AF_INET6);
 }
 
 /** Without a link layer, the version tells. */

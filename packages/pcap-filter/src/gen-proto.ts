@@ -3,12 +3,12 @@
 // gen_proto_abbrev and gen_proto of libpcap. IPv6 is asked for its next header, and behind a fragment header for the one there;
 // no other header is passed over. Read first: RFC 791 §3.1, RFC 8200 §3 and §4.5, ISO 10589 §9.
 
-import { BPF_B } from './bpf.ts';
+import { BPF_B, BPF_H } from './bpf.ts';
 import { and, anyOf, or, type Condition } from './condition.ts';
-import { equals, wrong, OR_LINKPL, OR_LINKPL_NOSNAP, type Gen } from './gen-state.ts';
-import { linkType } from './gen-link.ts';
+import { equals, wrong, OR_LINKPL, OR_LINKPL_NOSNAP, OR_LINKTYPE, type Gen } from './gen-state.ts';
+import { FRELAY_UI, linkType } from './gen-link.ts';
 import type { Token } from './lexer.ts';
-import { LINKTYPE_C_HDLC } from './link-types.ts';
+import { LINKTYPE_C_HDLC, LINKTYPE_FRELAY } from './link-types.ts';
 import {
   ETHERTYPE_AARP, ETHERTYPE_ARP, ETHERTYPE_ATALK, ETHERTYPE_DN, ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_LAT, ETHERTYPE_MOPDL, ETHERTYPE_MOPRC,
   ETHERTYPE_RARP, ETHERTYPE_SCA, IPPROTO_AH, IPPROTO_ESP, IPPROTO_FRAGMENT, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, IPPROTO_IGRP, IPPROTO_PIM,
@@ -65,7 +65,8 @@ export function protocolNumber(gen: Gen, carrier: number, number: number, word: 
     case Q_IP: return and(linkType(gen, ETHERTYPE_IP, word), equals(gen, OR_LINKPL, 9, BPF_B, number));
     case Q_IPV6: return and(linkType(gen, ETHERTYPE_IPV6, word), nextHeader(gen, number));
     case Q_ISO:
-      // HDLC has an octet of padding between its header and an OSI packet.
+      // In frame relay the link layer's identifier is OSI's; HDLC has an octet of padding between its header and an OSI packet.
+      if (gen.linkType === LINKTYPE_FRELAY) return equals(gen, OR_LINKTYPE, 0, BPF_H, (FRELAY_UI << 8) | number);
       if (gen.linkType === LINKTYPE_C_HDLC) return and(linkType(gen, LLCSAP_ISONS, word), equals(gen, OR_LINKPL_NOSNAP, 1, BPF_B, number));
       return and(linkType(gen, LLCSAP_ISONS, word), equals(gen, OR_LINKPL_NOSNAP, 0, BPF_B, number));
     case Q_ISIS: return and(protocolNumber(gen, Q_ISO, ISO10589_ISIS, word), equals(gen, OR_LINKPL_NOSNAP, 4, BPF_B, number));

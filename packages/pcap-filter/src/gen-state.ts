@@ -1,7 +1,8 @@
 // What the generator knows while it walks a filter: where in a packet each layer begins, and which scratch cells are taken.
 //
-// createGen() sets the offsets of a link type; `vlan`, `mpls` and `pppoes` move them, for all of the filter behind them: that is
-// libpcap's rule, parentheses or not. load() and compare() make the loads and tests that all the other files are made of.
+// A Gen begins with the offsets of a link type (of one that is not known only what asks for none can be generated); `vlan`, `mpls`
+// and `pppoes` move them, for all of the filter behind them: that is libpcap's rule, parentheses or not. load() and compare() make
+// the loads and tests that all the other files are made of.
 
 import {
   BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_LSH, BPF_MEM, BPF_MEMWORDS,
@@ -10,7 +11,7 @@ import {
 import { wordOf } from './address.ts';
 import { and, not, test, type Condition, type Statement } from './condition.ts';
 import { FilterError } from './error.ts';
-import { linkLayer, linkTypeName } from './link-types.ts';
+import { linkLayer } from './link-types.ts';
 import type { Token } from './lexer.ts';
 import type { FilterNames } from './resolve.ts';
 
@@ -42,6 +43,7 @@ export class VariablePart {
   }
 }
 
+/** A filter that is being compiled. */
 export class Gen {
   text: string;
   names: FilterNames;
@@ -79,12 +81,6 @@ export class Gen {
     this.regused = new Array<boolean>(BPF_MEMWORDS).fill(false);
     this.curreg = 0;
   }
-}
-
-/** A generator for packets of `linkType`. Throws a FilterError if it is not known. */
-export function createGen(text: string, linkType: number, netmask: number, swapped: boolean, names: FilterNames): Gen {
-  if (linkLayer(linkType) === null) throw new FilterError(`filters on link type ${linkTypeName(linkType)} are not supported`, text, 0, text.trim().length);
-  return new Gen(text, linkType, netmask, swapped, names);
 }
 
 /** The error of a word that makes no sense where it stands. */

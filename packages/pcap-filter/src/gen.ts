@@ -10,11 +10,13 @@ import { identified } from './gen-id.ts';
 import { llcFrame } from './gen-link.ts';
 import { protocol } from './gen-proto.ts';
 import { anyBit, atLeast, equals, greater, stmt, wrong, OR_LINKHDR, OR_LLC, type Gen } from './gen-state.ts';
-import { LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2 } from './link-types.ts';
+import { LINKTYPE_IPNET, LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2 } from './link-types.ts';
 import { LLC_WORDS } from './names.ts';
 
 /** Packet type in a cooked header: sent by the host that captured. */
 const LINUX_SLL_OUTGOING = 4;
+const IPNET_OUTBOUND = 1;
+const IPNET_INBOUND = 2;
 
 /** The condition that `node` says. Goes from left to right, since a `vlan` changes what stands behind it. */
 export function generate(gen: Gen, node: Expression): Condition {
@@ -62,9 +64,13 @@ function llc(gen: Gen, node: LlcTest): Condition {
   return and(frame, equals(gen, OR_LLC, 2, BPF_B, known[0], known[1]));
 }
 
-/** Only a cooked header says who sent. */
+/** Only cooked headers and Solaris' say who sent. */
 function direction(gen: Gen, node: Direction): Condition {
-  if (gen.linkType !== LINKTYPE_LINUX_SLL && gen.linkType !== LINKTYPE_LINUX_SLL2) throw wrong(gen, node.word, `'${node.kind}' needs a capture with a Linux cooked header`);
-  const outgoing = gen.linkType === LINKTYPE_LINUX_SLL2 ? equals(gen, OR_LINKHDR, 10, BPF_B, LINUX_SLL_OUTGOING) : equals(gen, OR_LINKHDR, 0, BPF_H, LINUX_SLL_OUTGOING);
-  return node.kind === 'outbound' ? outgoing : not(outgoing);
+  const outbound = node.kind === 'outbound';
+  switch (gen.linkType) {
+    case LINKTYPE_LINUX_SLL: return outbound ? equals(gen, OR_LINKHDR, 0, BPF_H, LINUX_SLL_OUTGOING) : not(equals(gen, OR_LINKHDR, 0, BPF_H, LINUX_SLL_OUTGOING));
+    case LINKTYPE_LINUX_SLL2: return outbound ? equals(gen, OR_LINKHDR, 10, BPF_B, LINUX_SLL_OUTGOING) : not(equals(gen, OR_LINKHDR, 10, BPF_B, LINUX_SLL_OUTGOING));
+    case LINKTYPE_IPNET: return equals(gen, OR_LINKHDR, 2, BPF_H, outbound ? IPNET_OUTBOUND : IPNET_INBOUND);
+    default: throw wrong(gen, node.word, `'${node.kind}' needs a capture with a Linux cooked header`);
+  }
 }

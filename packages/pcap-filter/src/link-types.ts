@@ -8,9 +8,11 @@ export const LINKTYPE_PPP_HDLC = 50;
 export const LINKTYPE_RAW = 101;
 export const LINKTYPE_C_HDLC = 104;
 export const LINKTYPE_IEEE802_11 = 105;
+export const LINKTYPE_FRELAY = 107;
 export const LINKTYPE_LOOP = 108;
 export const LINKTYPE_LINUX_SLL = 113;
 export const LINKTYPE_IEEE802_11_RADIOTAP = 127;
+export const LINKTYPE_IPNET = 226;
 export const LINKTYPE_IPV4 = 228;
 export const LINKTYPE_IPV6 = 229;
 export const LINKTYPE_LINUX_SLL2 = 276;
@@ -44,9 +46,11 @@ const LAYERS: ReadonlyMap<number, LinkLayer> = new Map([
   [LINKTYPE_RAW, layer('RAW', -1, 0, 0)],
   [LINKTYPE_C_HDLC, layer('C_HDLC', 2, 4, 0)],
   [LINKTYPE_IEEE802_11, wireless('IEEE802_11', false)],
+  [LINKTYPE_FRELAY, layer('FRELAY', 2, 0, 0)],
   [LINKTYPE_LOOP, layer('LOOP', 0, 4, 0)],
   [LINKTYPE_LINUX_SLL, layer('LINUX_SLL', 14, 16, 0)],
   [LINKTYPE_IEEE802_11_RADIOTAP, wireless('IEEE802_11_RADIO', true)],
+  [LINKTYPE_IPNET, layer('IPNET', 1, 24, -1)],
   [LINKTYPE_IPV4, layer('IPV4', -1, 0, 0)],
   [LINKTYPE_IPV6, layer('IPV6', -1, 0, 0)],
   [LINKTYPE_LINUX_SLL2, layer('LINUX_SLL2', 0, 20, 0)],

@@ -49,6 +49,7 @@ export const REFUSED = 5;
 /** An extended one (RFC 6891 §6.1.3). */
 export const BADVERS = 16;
 
+/** A question (RFC 1035 §4.1.2). */
 export class DnsQuestion {
   qname: string;
   qtype: number;
@@ -114,6 +115,7 @@ export class SoaData {
  */
 export type Rdata = number | string | readonly string[] | MxData | SrvData | SoaData | Uint8Array;
 
+/** A resource record (RFC 1035 §4.1.3); its time to live is in seconds. */
 export class DnsRecord {
   name: string;
   type: number;
@@ -146,6 +148,7 @@ export class Edns {
   }
 }
 
+/** A message (RFC 1035 §4.1), as nsParse() reads it and nsBuild() writes it. */
 export class DnsMessage {
   id: number;
   /** The second word of the header: NS_* */

@@ -38,6 +38,7 @@ export interface ResolvConf {
 /** hosts(5) as plain data: a name and its address or addresses. */
 export type HostsFile = Readonly<Record<string, string | readonly string[]>>;
 
+/** struct __res_state: what the resolver of a task knows; made by resNinit(). */
 export class ResState {
   task: Task;
   nsaddrList: SockAddrIn[];

@@ -4,6 +4,7 @@
  * Order of calls: tcpSyncMss when the MTU is (re)learnt; tcpCurrentMss before each round of sending.
  * Read first: RFC 9293 §3.7.1–3.7.2; RFC 6691; RFC 1191.
  */
+import { IcskMtup } from '@stack/inet-sock';
 import { dstMetricAdvmss, dstMtu } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
@@ -39,6 +40,31 @@ export function tcpBoundToHalfWnd(sk: TcpSock, pktsize: number): number {
   const cutoff = sk.maxWindow > TCP_MSS_DEFAULT ? sk.maxWindow >> 1 : sk.maxWindow;
   if (cutoff !== 0 && pktsize > cutoff) return Math.max(cutoff, 68 - sk.tcpHeaderLen);
   return pktsize;
+}
+
+/** The path MTU of which mss is the MSS. */
+function tcpMssToMtu(sk: TcpSock, mss: number): number {
+  return mss + sk.tcpHeaderLen + sk.icskExtHdrLen + sk.afSpecific.netHeaderLen;
+}
+
+/**
+ * Retransmissions come to nothing and nobody says why: large segments may vanish on the path (RFC 4821 §7.7). With
+ * tcp_mtu_probing the MSS goes down to tcp_base_mss, and to half of it each time that this is called again.
+ * Deviation: larger segments are not tried again afterwards (RFC 4821 §7.2); a new connection begins with the path's MTU.
+ */
+export function tcpMtuProbing(sk: TcpSock): void {
+  const tcp = sk.skNet.tcp;
+  if (tcp.sysctlTcpMtuProbing === 0) return;
+  if (sk.icskMtup === null) {
+    sk.icskMtup = new IcskMtup();
+    sk.icskMtup.enabled = true;
+    sk.icskMtup.searchHigh = sk.icskPmtuCookie;
+    sk.icskMtup.searchLow = tcpMssToMtu(sk, tcp.sysctlTcpBaseMss);
+  } else {
+    const half = Math.min(tcpMtuToMss(sk, sk.icskMtup.searchLow) >> 1, tcp.sysctlTcpBaseMss);
+    sk.icskMtup.searchLow = tcpMssToMtu(sk, Math.max(half, tcp.sysctlTcpMtuProbeFloor, tcp.sysctlTcpMinSndMss));
+  }
+  tcpSyncMss(sk, sk.icskPmtuCookie);
 }
 
 /** Takes over a path MTU. @returns the MSS, which is kept in sk.mssCache */

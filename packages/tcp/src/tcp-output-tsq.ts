@@ -71,6 +71,8 @@ export function tcpWfree(skb: SkBuff): void {
     skFree(sk);
     return;
   }
+  // A sock that nothing refers to any more waits for its packets, and has nothing to send: a hold would bring it back.
+  if (sk.skRefcnt === 0) return;
   if ((sk.tsqFlags & (TSQF_THROTTLED | TSQF_QUEUED)) !== TSQF_THROTTLED) return;
   sk.tsqFlags = (sk.tsqFlags & ~TSQF_THROTTLED) | TSQF_QUEUED;
   const tcp = sk.skNet.tcp;

@@ -33,6 +33,7 @@ import {
 } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpSendAck, tcpSendActiveReset, tcpSendProbe0 } from './tcp-output-ctrl.ts';
+import { tcpMtuProbing } from './tcp-output-mss.ts';
 import { tcpRetransmitSkb } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpSendLossProbe } from './tcp-output-tlp.ts';
@@ -129,7 +130,10 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
     expired = sk.icskRetransmits >= retryUntil + linear;
   } else {
     // R1 of RFC 9293 §3.8.3: the route is in doubt. R2: the connection is.
-    if (retransmitsTimedOut(sk, tcp.sysctlTcpRetries1, 0)) tcpNegativeAdvice(sk);
+    if (retransmitsTimedOut(sk, tcp.sysctlTcpRetries1, 0)) {
+      tcpMtuProbing(sk);
+      tcpNegativeAdvice(sk);
+    }
     retryUntil = tcp.sysctlTcpRetries2;
     if (sockFlag(sk, SOCK_DEAD)) {
       const alive = sk.icskRto < tcpRtoMax(sk);

@@ -36,5 +36,5 @@ export function checksum6(nd: Dissection, ip: number, protocol: number, offset: 
 
 /** What a checksum field that holds `found` should hold, when its sum came out as `sum`. */
 export function checksumShouldBe(found: number, sum: number): number {
-  return fold(found + (0xffff & ~(0xffff & ~sum)));
+  return fold(found + sum);
 }

@@ -115,11 +115,6 @@ export function u16(nd: Dissection, offset: number): number {
   return nd.view.getUint16(offset);
 }
 
-export function u24(nd: Dissection, offset: number): number {
-  need(nd, offset, 3);
-  return nd.view.getUint8(offset) * 0x10000 + nd.view.getUint16(offset + 1);
-}
-
 export function u32(nd: Dissection, offset: number): number {
   need(nd, offset, 4);
   return nd.view.getUint32(offset);

@@ -18,13 +18,16 @@ export function skipName(nd: Dissection, offset: number): number {
 }
 
 /**
- * Says the name at `offset` of the message at `start`, and returns no text but what is left to say. What was said stands when Truncated is
- * thrown: a name that ends too early, or whose pointer goes forward.
+ * Says the name at `offset` of the message at `start`. Throws Truncated at a name that ends too early, or whose pointer goes forward; what
+ * was said before stands.
  */
-export function nameText(nd: Dissection, offset: number, start: number): string {
+export function namePrint(nd: Dissection, offset: number, start: number): void {
   let at = offset;
   let limit = offset;
-  if (u8(nd, at) === 0) return '.';
+  if (u8(nd, at) === 0) {
+    say(nd, '.');
+    return;
+  }
   for (;;) {
     const length = u8(nd, at);
     if ((length & POINTER) === POINTER) {
@@ -38,7 +41,7 @@ export function nameText(nd: Dissection, offset: number, start: number): string 
       continue;
     }
     if ((length & POINTER) !== 0) throw new Truncated();
-    if (length === 0) return '';
+    if (length === 0) return;
     if (!has(nd, at + 1, length)) {
       say(nd, safeText(nd, at + 1, Math.max(0, nd.end - at - 1)));
       throw new Truncated();

@@ -3,7 +3,7 @@
  */
 import { Truncated, has, say, u16, u32, u8, type Dissection } from './dissect.ts';
 import type { Message } from './domain.ts';
-import { nameText, skipName } from './domain-name.ts';
+import { namePrint, skipName } from './domain-name.ts';
 import { ednsOptionsPrint } from './edns.ts';
 import { ip4, ip6, nameOf, relativeTime, safeText } from './text.ts';
 
@@ -44,7 +44,7 @@ type DataPrinter = (nd: Dissection, data: Data) => void;
 
 function sayName(nd: Dissection, offset: number, start: number): void {
   say(nd, ' ');
-  say(nd, nameText(nd, offset, start));
+  namePrint(nd, offset, start);
 }
 
 const address: DataPrinter = (nd, { at }) => say(nd, ` ${ip4(nd, at)}`);

@@ -2,7 +2,7 @@
  * DNS (RFC 1035) and multicast DNS (RFC 6762): the header, the question, the answers; all sections under -vv.
  */
 import { Truncated, has, say, sayTruncated, u16, u8, type Dissection } from './dissect.ts';
-import { nameText, skipName } from './domain-name.ts';
+import { namePrint, skipName } from './domain-name.ts';
 import { classText, extendedResponse, recordPrint, typeName } from './domain-record.ts';
 
 const HEADER = 12;
@@ -51,7 +51,7 @@ function questionPrint(nd: Dissection, message: Message): void {
   say(nd, ` ${typeName(type)}`);
   if (message.multicast) say(nd, (field & QU) === 0 ? ' (QM)' : ' (QU)');
   say(nd, `${classText(message.multicast ? field & ~QU : field)}? `);
-  say(nd, nameText(nd, message.at, message.start));
+  namePrint(nd, message.at, message.start);
   message.at = after + 4;
 }
 

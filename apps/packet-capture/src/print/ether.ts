@@ -75,6 +75,6 @@ export function etherPrint(nd: Dissection, offset: number, length: number): void
   }
   const left = length - (at - offset);
   if (etherTypePrint(nd, type, at, left)) return;
-  if (!nd.options.link) headerPrint(nd, offset, outer === type ? type : outer, length);
+  if (!nd.options.link) headerPrint(nd, offset, outer, length);
   defaultPrint(nd, at, left);
 }

@@ -18,6 +18,10 @@ test('-tt: seconds; -ttt: since the line before; -ttttt: since the first; -t: no
   expect(all(5)).toEqual([' 00:00:00.000000 ', ' 00:00:00.999999 ', ' 01:00:00.001999 ', ' 00:59:58.999999 ']);
 });
 
+test('a time that no calendar has is said to be one', () => {
+  expect(timestamp(4, 2n ** 64n * 1_000_000n, new TimeReference())).toBe('[Error converting time] ');
+});
+
 test('no octets make a printer throw: every cut of some packets, and what random bits do to them', () => {
   const seed = 20261123;
   let state = seed;

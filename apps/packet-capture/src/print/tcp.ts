@@ -47,7 +47,7 @@ function relative(nd: Dissection, offset: number, network: NetworkHeader, flags:
   return { seq: (seq - base) >>> 0, ack: (ack - otherBase) >>> 0, sackBase: otherBase };
 }
 
-/** Which direction a conversation is filed under: the one with the smaller port, then the smaller address, as source comes second. */
+/** A conversation is filed under the end with the smaller port (of equal ones: with the smaller address): whether that is the destination. */
 function isReverse(nd: Dissection, network: NetworkHeader, [source, destination]: readonly [number, number]): boolean {
   if (source !== destination) return source > destination;
   const [from, size] = network.version === 4 ? [network.offset + 12, 4] : [network.offset + 8, 16];

@@ -14,6 +14,9 @@ export class TimeReference {
   }
 }
 
+/** Microseconds from 1970 to the last instant of a Date. */
+const MAX_DATE = 8.64e18;
+
 const two = (value: number): string => String(value).padStart(2, '0');
 const fraction = (micros: number): string => String(micros).padStart(6, '0');
 
@@ -47,5 +50,7 @@ export function timestamp(form: TimeForm, nanos: bigint, reference: TimeReferenc
     if (form === 3 || Number.isNaN(reference.micros)) reference.micros = micros;
     return `${difference(since)} `;
   }
+  // Beyond the years that a Date has: only a damaged file says so.
+  if (Math.abs(micros) > MAX_DATE) return '[Error converting time] ';
   return form === 4 ? `${day(micros)} ${ofDay(micros)} ` : `${ofDay(micros)} `;
 }

@@ -7,8 +7,7 @@ import { join, relative } from 'node:path';
 import { styleText } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
 import type { CtlValue } from '@stack/kernel';
-import { parseScript } from './parse.ts';
-import { runScript, type Result } from './run.ts';
+import { parseScript, runScript, type Result } from '@stack/packetdrill';
 
 interface Options {
   readonly define: Map<string, string>;
