@@ -5,6 +5,7 @@ import {
   SOCK_STREAM, SockAddr, Socket, sockInitData, sockSetFlag, SS_CONNECTED, SS_CONNECTING, SS_DISCONNECTING, SS_UNCONNECTED, TCP_CLOSE,
   TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT,
 } from '@stack/socket';
+import { installSkbuff } from '@stack/skbuff';
 import { expect, test } from 'vitest';
 import { inetAutobind, inetGetname, inetRelease, inetSendmsg, inetShutdown } from './af-inet.ts';
 import { inetListen, inetStreamConnect } from './inet-stream.ts';
@@ -14,7 +15,9 @@ import type { FakeSock } from './test-prot.ts';
 const peer = new SockAddrIn(0x0a000001, 7);
 
 function makeSocket(type = SOCK_STREAM): [Socket, FakeSock] {
-  const net = createNet(createWorld());
+  const world = createWorld();
+  installSkbuff(world);
+  const net = createNet(world);
   installSocket(net);
   const sock = new Socket(net);
   sock.type = type;

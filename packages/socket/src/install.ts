@@ -10,9 +10,10 @@ import { NetnsSocket } from './net-struct.ts';
 import { SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF } from './sock-mem.ts';
 import { sockTstampTx } from './tx-timestamp.ts';
 
-/** Installs the socket layer. The World has its packet pool already (installSkbuff). */
+/** Installs the socket layer. Throws if the World has no packet pool yet (installSkbuff). */
 export function installSocket(net: Net): void {
   requireNoNet(net, 'installSocket', 'socket');
+  if ((net.world.pool ?? null) === null) throw new Error('installSocket: install skbuff first (installSkbuff(world))');
   net.socket = new NetnsSocket();
   net.world.pool.tstampTx = sockTstampTx;
   registerSysctlTable(net, sysctlRows(net.socket));
