@@ -1,6 +1,7 @@
 // What `npm start` and `npm test` do first in a fresh clone: pnpm through npx, of the version that package.json pins;
-// the packages of the lockfile; the build. Quiet while all is well, the whole output when something is not.
-import { spawn, spawnSync } from 'node:child_process';
+// the packages of the lockfile; the build. Quiet while all is well, the whole output when something is not; what takes longer than
+// a moment is named.
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,37 +30,52 @@ function pnpmCommand(args) {
   return [process.platform === 'win32' ? 'npx.cmd' : 'npx', ['--yes', packageManager, ...args]];
 }
 
+/** After so long, in ms, whoever waits is told what for. */
+const PATIENCE = 1000;
+
 /**
- * Runs pnpm and says `what` it is for; its output is shown only if it fails, and then this process ends.
+ * Runs pnpm, and says `what` it is for if that takes long; its output is shown only if it fails, and then this process ends.
  * @param {string} what
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env]
+ * @returns {Promise<void>}
  */
-function pnpm(what, args, env = {}) {
-  process.stderr.write(`${what} …\n`);
+async function pnpm(what, args, env = {}) {
   const [command, argv] = pnpmCommand(args);
-  const options = { cwd: root, env: { ...process.env, ...quiet, ...env }, encoding: /** @type {const} */ ('utf8'), shell: command.endsWith('.cmd') };
-  const done = spawnSync(command, argv, options);
-  if (done.status === 0) return;
-  process.stderr.write(`${done.stdout ?? ''}${done.stderr ?? ''}${done.error?.message ?? ''}\n${what}: failed\n`);
+  const child = spawn(command, argv, { cwd: root, env: { ...process.env, ...quiet, ...env }, shell: command.endsWith('.cmd'), stdio: ['ignore', 'pipe', 'pipe'] });
+  const timer = setTimeout(() => process.stderr.write(`${what} …\n`), PATIENCE);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const status = await new Promise((resolve) => {
+    child.on('error', (error) => {
+      output += error.message;
+      resolve(1);
+    });
+    child.on('close', resolve);
+  });
+  clearTimeout(timer);
+  if (status === 0) return;
+  process.stderr.write(`${output}\n${what}: failed\n`);
   process.exit(1);
 }
 
 /**
  * Installs what the lockfile says: of the packages that `filters` select, or of all.
  * @param {string[]} [filters]
+ * @returns {Promise<void>}
  */
-export function install(filters = []) {
-  pnpm('Installing', ['install', '--frozen-lockfile', '--prefer-offline', ...filters.map((filter) => `--filter=${filter}`)], { CI: 'true' });
+export async function install(filters = []) {
+  await pnpm('Installing', ['install', '--frozen-lockfile', '--prefer-offline', ...filters.map((filter) => `--filter=${filter}`)], { CI: 'true' });
 }
 
 /**
  * Builds what has changed. `kind` js leaves the type declarations out.
  * @param {'all' | 'js'} kind
  * @param {string[]} [filters]
+ * @returns {Promise<void>}
  */
-export function build(kind, filters = []) {
-  pnpm('Building', ['exec', 'turbo', 'run', 'build', ...filters.map((filter) => `--filter=${filter}`)], { STACK_BUILD: kind });
+export async function build(kind, filters = []) {
+  await pnpm('Building', ['exec', 'turbo', 'run', 'build', ...filters.map((filter) => `--filter=${filter}`)], { STACK_BUILD: kind });
 }
 
 /**

@@ -1,5 +1,5 @@
 // `npm run build`: every package, declarations included.
 import { build, install } from './bootstrap.mjs';
 
-install();
-build('all');
+await install();
+await build('all');

@@ -55,8 +55,8 @@ if (unknown.length > 0) {
 }
 
 if (!args.includes('--as-is')) {
-  install();
-  build('all');
+  await install();
+  await build('all');
 }
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];

@@ -1,12 +1,12 @@
-// Bad input, in bulk: no throw, no leak, no hang, memory within bounds, and every frame delivered or dropped with a reason.
-// tests/fuzz/ has the host, its peer and the mutations; the classes of known attacks are in bad-input-classes.test.ts; `npm run fuzz`
-// does the same with ten million frames (docs/fuzz.md).
+// Bad input, in bulk: no throw, no leak, no hang, memory within bounds, and every frame delivered or dropped with a reason that
+// has a name. tests/fuzz/ has the host, its peer and the mutations; the classes of known attacks are in bad-input-classes.test.ts;
+// `npm run fuzz` does the same with ten million frames (docs/fuzz.md).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { inetAddProtocol } from '@stack/ip';
 import { Random, randomU32 } from '@stack/kernel';
-import { consumeSkb, type SkBuff } from '@stack/skbuff';
+import { consumeSkb, kfreeSkb, type SkBuff } from '@stack/skbuff';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { debianCaptures } from '../scripts/debian-captures.mjs';
 import { filesBelow } from './support/workspace.ts';
@@ -117,14 +117,15 @@ describe('random and mutated frames', () => {
     await runEpisode(2, decisions, true, (target) => {
       const handler = (skb: SkBuff): number => {
         if (fault === 'throw' && skb.len > 3) throw new Error('planted');
-        if (fault !== 'leak') consumeSkb(skb);
+        if (fault === 'nameless drop') kfreeSkb(skb);
+        else if (fault !== 'leak') consumeSkb(skb);
         return 0;
       };
       for (let protocol = 64; protocol < 256; protocol++) inetAddProtocol(target.host.net, { handler, errHandler: null, flags: 0 }, protocol);
     });
   };
 
-  test.each(['throw', 'leak'])('a planted fault (%s) is found, and shrunk to two frames at most', async (fault) => {
+  test.each(['throw', 'leak', 'nameless drop'])('a planted fault (%s) is found, and shrunk to two frames at most', async (fault) => {
     const run = planted(fault);
     const property = fc.asyncProperty(fc.array(fc.nat(0x7fffffff), { minLength: 20, maxLength: 60 }), run);
     const found = await fc.check(property, { seed: 5, numRuns: 60, endOnFailure: false, interruptAfterTimeLimit: 30_000 });

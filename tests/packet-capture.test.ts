@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { assertNothingOpen, createFrameNic, createHost, type Host } from '@stack/host';
+import { assertNothingOpen, createFrameNic, createHost, tunOn, type Host } from '@stack/host';
 import { SockAddrIn, inAton } from '@stack/inet-sock';
 import { ETH_P_ARP, devGetByName, ethTypeTrans, netdevAllocSkb, netifRx } from '@stack/netdev';
 import { captureNext, openCapture as openFile, type CaptureRecord } from '@stack/pcap';
@@ -213,6 +213,20 @@ describe('the socket', () => {
     await host.idle();
     stopCapture(capture);
     expect(seen.map(({ interfaceName }) => interfaceName).sort()).toEqual(['two/cable0', 'two/lo']);
+    await host.close();
+  });
+
+  test.each([['udp', ['two/lo', 'two/tun0']], ['ether host 00:00:00:00:00:00', ['two/lo']]])('any with a device of bare IP: %s', async (filter, names) => {
+    const wire = new TransformStream<Uint8Array, Uint8Array>();
+    const host = createHost({ name: 'two', nics: [{ device: tunOn({ readable: new ReadableStream(), writable: wire.writable }), address: '10.0.0.1/24' }] });
+    const seen: CapturedPacket[] = [];
+    const capture = openCapture(host.net, 'any', { filter, snaplen: 100, onPacket: (packet) => seen.push(packet) });
+    const fd = sysSocket(host.task, PF_INET, SOCK_DGRAM, 0);
+    await sysSendto(host.task, fd, new Uint8Array(10), 0, new SockAddrIn(inAton('127.0.0.1'), 7));
+    await sysSendto(host.task, fd, new Uint8Array(10), 0, new SockAddrIn(inAton('10.0.0.2'), 7));
+    await host.idle();
+    stopCapture(capture);
+    expect([...new Set(seen.filter(({ wirelen }) => wirelen < 60).map(({ interfaceName }) => interfaceName))].sort()).toEqual(names);
     await host.close();
   });
 

@@ -5,7 +5,10 @@ import { installConntrack, installNat } from '@stack/conntrack';
 import { IP_ADD_MEMBERSHIP, IP_RECVOPTS, IP_RECVERR, IpMreqn } from '@stack/ip';
 import { createHost, type Host } from '@stack/host';
 import { SockAddrIn } from '@stack/inet-sock';
-import { EAGAIN, createWorld, destroyNet, dropReasonName, interrupt, sleep, type TracedPacket, type Tracer, type World } from '@stack/kernel';
+import {
+  EAGAIN, SKB_DROP_REASON_NOT_SPECIFIED, SKB_NOT_DROPPED_YET, createWorld, destroyNet, dropReasonName, interrupt, sleep, type TracedPacket, type Tracer,
+  type World,
+} from '@stack/kernel';
 import { allocNetdev, devAddrSet, ethTypeTrans, etherSetup, netdevAllocSkb, netifReceiveSkb, type NetDevice, type NetDeviceOps } from '@stack/netdev';
 import { consumeSkb, installSkbuff, leakReport, skbPut, type SkBuff } from '@stack/skbuff';
 import {
@@ -244,7 +247,7 @@ export async function advance(target: Target, ms: number): Promise<void> {
   }
 }
 
-/** Ends the host; throws a BadInputError if anything of it is left, or a frame has no fate. Returns the account. */
+/** Ends the host; throws a BadInputError if anything of it is left, a frame has no fate, or a drop no name. Returns the account. */
 export async function endTarget(target: Target): Promise<Account> {
   const { account, host, world } = target;
   clockOf(world).release();
@@ -261,5 +264,8 @@ export async function endTarget(target: Target): Promise<Account> {
   }
   const reasons = [...account.reasons.values()].reduce((sum, count) => sum + count, 0);
   if (reasons !== account.dropped) throw new BadInputError(`${account.dropped} frames dropped, ${reasons} with a reason`);
+  // Of the host's own packets too.
+  const nameless = host.net.dropReasons[SKB_DROP_REASON_NOT_SPECIFIED]! + host.net.dropReasons[SKB_NOT_DROPPED_YET]!;
+  if (nameless !== 0) throw new BadInputError(`${nameless} packets dropped without a name for why`);
   return account;
 }

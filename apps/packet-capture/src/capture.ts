@@ -10,7 +10,7 @@ import {
   TpacketAuxdata, TpacketStats,
 } from '@stack/packet';
 import { EPB_INBOUND, EPB_OUTBOUND, LINKTYPE_ETHERNET, LINKTYPE_RAW } from '@stack/pcap';
-import { compileFilter } from '@stack/pcap-filter';
+import { compileFilter, FilterError, type FilterPredicate } from '@stack/pcap-filter';
 import {
   MSG_DONTWAIT, MSG_TRUNC, MsgHdr, PF_PACKET, SOCK_RAW, SOL_PACKET, SOL_SOCKET, SO_ATTACH_FILTER, SO_RXQ_OVFL, SO_TIMESTAMPNS, Timespec,
   Iovec, createTask, exitTask, sysBind, sysCall, sysGetsockopt, sysRecvmsg, sysSetsockopt, sysSocket, type SockFilter, type Task,
@@ -78,10 +78,29 @@ export function linkTypeOf(dev: NetDevice | null): number {
   return dev === null || dev.type === ARPHRD_ETHER || dev.type === ARPHRD_LOOPBACK ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
 }
 
-/** The filter as the socket wants it: how much of a packet to keep. Throws a FilterError that points at the wrong word. */
-function socketFilter({ filter, snaplen }: CaptureOptions, linkType: number): SockFilter {
-  const { match } = compileFilter(filter, { linkType });
-  return (buf, offset, length, wireLength) => (match(buf, offset, length, wireLength) ? snaplen : 0);
+/**
+ * The filter as the socket wants it: how much of a packet to keep. On all devices it is compiled for each kind of link, and a packet
+ * is looked at as what it is; a filter that has no meaning on bare IP selects nothing there. Throws a FilterError that points
+ * at the wrong word.
+ */
+function socketFilter({ filter, snaplen }: CaptureOptions, dev: NetDevice | null): SockFilter {
+  const { match } = compileFilter(filter, { linkType: linkTypeOf(dev) });
+  if (dev !== null) return (buf, offset, length, wireLength) => (match(buf, offset, length, wireLength) ? snaplen : 0);
+  const matchRaw = rawPredicate(filter);
+  return (buf, offset, length, wireLength, skb) => {
+    const predicate = linkTypeOf(skb.dev) === LINKTYPE_RAW ? matchRaw : match;
+    return predicate(buf, offset, length, wireLength) ? snaplen : 0;
+  };
+}
+
+/** A filter, known to be right for Ethernet, on bare IP: `ether host …` selects nothing. */
+function rawPredicate(filter: string): FilterPredicate {
+  try {
+    return compileFilter(filter, { linkType: LINKTYPE_RAW }).match;
+  } catch (error) {
+    if (error instanceof FilterError) return () => false;
+    throw error;
+  }
 }
 
 /**
@@ -91,7 +110,7 @@ function socketFilter({ filter, snaplen }: CaptureOptions, linkType: number): So
 export function openCapture(net: Net, name: string, options: CaptureOptions): Capture {
   const dev = name === 'any' ? null : devGetByName(net, name);
   if (dev === null && name !== 'any') throw errnoException(-ENODEV, 'bind', name);
-  const filter = socketFilter(options, linkTypeOf(dev));
+  const filter = socketFilter(options, dev);
   const capture = new Capture(net, dev, options);
   const { task } = capture;
   try {

@@ -1,7 +1,7 @@
 /*
  * The command line: tcpdump's letters where they mean the same. Everything wrong with it is one clear line and exit status 2.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { inetPton4 } from '@stack/inet-sock';
 import { MAXIMUM_SNAPLEN } from './capture.ts';
 import type { PrintOptions } from './print/dissect.ts';
@@ -66,7 +66,7 @@ function oneLine(message: string): string {
 const HELP = `
 The filter is in the words of pcap-filter(7); each packet is printed as tcpdump -n prints it. Without -r the packets come from
 a PF_PACKET socket on a host of this stack: on a simulated segment (--demo), or on a TAP of this machine (--tap).
-Ctrl-C ends a capture and prints its counts.
+Ctrl-C ends a capture and prints its counts. tcpdump's -p, -U, -K and -N are taken and change nothing.
 
 Examples:
   npm run capture                                      a conversation to watch: ARP, DNS, ICMP, UDP, TCP with a loss
@@ -75,8 +75,11 @@ Examples:
   npm run capture -- -r demo.pcapng -X 'tcp[tcpflags] & tcp-syn != 0'
   sudo npm run capture -- --tap tap0                   this machine is the peer: ping 10.9.0.2`;
 
+/** Letters of tcpdump's that are often typed along and have nothing to change here. */
+const WITHOUT_EFFECT = ['-p', '-U', '-K', '-N'];
+
 function createProgram(): Command {
-  return new Command('npm run capture --')
+  const program = new Command('npm run capture --')
     .usage('[options] [filter]')
     .description('Captures packets on a TCP/IP stack of its own, or reads a capture file, and prints a line for each.')
     .argument('[filter...]', 'which packets: pcap-filter(7)')
@@ -106,6 +109,8 @@ function createProgram(): Command {
       throw error.exitCode === 0 ? error : new UsageError(`${oneLine(error.message)} (--help lists the options)`);
     })
     .configureOutput({ outputError: () => undefined });
+  for (const letter of WITHOUT_EFFECT) program.addOption(new Option(letter).hideHelp());
+  return program;
 }
 
 interface Given {

@@ -4,7 +4,7 @@
 // one port (brForward) or by all (brFlood), up to this host (brPassFrameUp), or both.
 
 import {
-  SKB_DROP_REASON_BRIDGE_INGRESS_STP_STATE, SKB_DROP_REASON_MAC_INVALID_SOURCE, SKB_DROP_REASON_NOT_SPECIFIED,
+  SKB_DROP_REASON_BRIDGE_INGRESS_STP_STATE, SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL, SKB_DROP_REASON_MAC_INVALID_SOURCE,
 } from '@stack/kernel';
 import {
   ETH_SOURCE, IFF_PROMISC, PACKET_BROADCAST, PACKET_HOST, PACKET_LOOPBACK, PACKET_MULTICAST, RX_HANDLER_CONSUMED,
@@ -43,7 +43,7 @@ export function brHandleFrame(skb: SkBuff): number {
   const hi = view.getInt32(at);
   const lo = view.getUint16(at + 4);
   if (hi === LINK_LOCAL_HI && (lo & LINK_LOCAL_LO_MASK) === 0 && lo !== GROUP_STP) {
-    if (lo === GROUP_PAUSE) return drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    if (lo === GROUP_PAUSE) return drop(skb, SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL);
     brFdbUpdate(port.br, port, source, sourceLo);
     return RX_HANDLER_PASS;
   }

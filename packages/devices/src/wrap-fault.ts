@@ -1,7 +1,7 @@
 // A wrapper that loses, damages and repeats frames, each with a probability of its own and the same on every run with the
 // same seed.
 
-import { Random, SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_NOT_SPECIFIED, randomBelow, randomChance, randomU32 } from '@stack/kernel';
+import { Random, SKB_DROP_REASON_FAULT_INJECTED, SKB_DROP_REASON_NOMEM, randomBelow, randomChance, randomU32 } from '@stack/kernel';
 import type { NetDevice } from '@stack/netdev';
 import { CHECKSUM_NONE, consumeSkb, kfreeSkbReason, skbClone, skbCopy, type SkBuff } from '@stack/skbuff';
 import { wrapDevice, type WrapOps, type WrapPriv } from './wrap.ts';
@@ -92,7 +92,7 @@ function inject(skb: SkBuff, dev: NetDevice, { random, stats }: FaultPriv, { dro
   const twice = randomChance(random, duplicate);
   if (lost) {
     stats.dropped++;
-    kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    kfreeSkbReason(skb, SKB_DROP_REASON_FAULT_INJECTED);
     return null;
   }
   const frame = damaged ? flipBit(skb, dev, random) : skb;

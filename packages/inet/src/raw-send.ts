@@ -3,7 +3,7 @@
  * gives (ip_append_data), or, with IP_HDRINCL, the user gives it himself and the kernel fills in what raw(7) lists: checksum and
  * total length always, source address and identification where they are 0.
  */
-import { EINVAL, EMSGSIZE, ENOBUFS } from '@stack/kernel';
+import { EINVAL, EMSGSIZE, ENOBUFS, SKB_DROP_REASON_IP_INHDR } from '@stack/kernel';
 import { INET_FLAGS_HDRINCL, INET_FLAGS_RECVERR, inetTestBit } from '@stack/inet-sock';
 import {
   ICMP_HDR_LEN, icmpOutCount, IP_HDR_LEN, ipAppendData, IPH_ID, IPH_PROTOCOL, IPH_SADDR, ipFinishSkb, ipFlushPendingFrames, ipLocalError,
@@ -11,7 +11,7 @@ import {
 } from '@stack/ip';
 import type { Flowi4, GetFrag, IpcmCookie, Rtable } from '@stack/ip';
 import { llReservedSpace } from '@stack/netdev';
-import { CHECKSUM_NONE, dstRelease, kfreeSkb, skbPeekTail, skbPut, skbReserve } from '@stack/skbuff';
+import { CHECKSUM_NONE, dstRelease, skbPeekTail, skbPut, skbReserve, kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { copyFromIter, lockSock, MSG_MORE, MSG_PROBE, releaseSock, sockAllocSendSkb } from '@stack/socket';
 import type { MsgHdr, Sock } from '@stack/socket';
@@ -102,7 +102,7 @@ function rawFillHeader(sk: RawSock, skb: SkBuff, fl: Flowi4, len: number): numbe
   const { networkHeader: at, view } = skb;
   const hlen = (view.getUint8(at) & 0x0f) << 2;
   if (hlen < IP_HDR_LEN || hlen > len) {
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, SKB_DROP_REASON_IP_INHDR);
     return -EINVAL;
   }
   ipcbInit(skb);

@@ -1,10 +1,11 @@
 /*
  * ARP packets that we send (RFC 826): requests, replies, announcements (RFC 5227 §2.3).
  */
+import { SKB_DROP_REASON_NEIGH_HH_FILLFAIL } from '@stack/kernel';
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_ARP, ETH_P_IP, devHardHeader, devQueueXmit, llReservedSpace } from '@stack/netdev';
 import type { NetDevice } from '@stack/netdev';
 import { NFPROTO_ARP, nfHook } from '@stack/netfilter';
-import { allocSkb, kfreeSkb, skbPut, skbReserve } from '@stack/skbuff';
+import { allocSkb, skbPut, skbReserve, kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { ARPH_HLN, ARPH_HRD, ARPH_OP, ARPH_PLN, ARPH_PRO, ARPH_SHA, ARPOP_REQUEST, NF_ARP_OUT, arpHdrLen, arphSip, arphTha, arphTip } from './arp-header.ts';
 import type { InIfaddr } from './inetdevice.ts';
@@ -45,7 +46,7 @@ export function arpCreate(
   skb.view.setInt32(at + arphSip(hln), srcIp);
   skb.view.setInt32(at + arphTip(hln), destIp);
   if (devHardHeader(skb, dev, ETH_P_ARP, destHw ?? dev.broadcast, sha, skb.len) < 0) {
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, SKB_DROP_REASON_NEIGH_HH_FILLFAIL);
     return null;
   }
   return skb;

@@ -5,7 +5,10 @@
  * new entry, arpSolicit() to ask, arpErrorReport() when nobody answered. arpRcv() is the ETH_P_ARP
  * handler. Read first: RFC 826, RFC 1122 §2.3.2, RFC 5227 §2.4 (conflicts).
  */
-import { EINVAL, HZ, SKB_DROP_REASON_NEIGH_FAILED, SKB_DROP_REASON_NOT_SPECIFIED } from '@stack/kernel';
+import {
+  EINVAL, HZ, SKB_DROP_REASON_ARP_GRATUITOUS, SKB_DROP_REASON_ARP_INVALID_ADDR, SKB_DROP_REASON_ARP_INVALID_HEADER,
+  SKB_DROP_REASON_NEIGH_FAILED, SKB_DROP_REASON_NO_IN_DEVICE,
+} from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { inNtoa, ipv4IsLoopback, ipv4IsMulticast } from '@stack/inet-sock';
 import { AF_INET } from '@stack/socket';
@@ -159,31 +162,31 @@ export function arpRcv(skb: SkBuff, dev: NetDevice, _pt: PacketType, _origDev: N
   if (own === null) return NET_RX_DROP;
   if (!pskbMayPull(own, arpHdrLen(dev.addrLen)) || own.view.getUint8(own.data + ARPH_HLN) !== dev.addrLen ||
     own.view.getUint8(own.data + ARPH_PLN) !== 4) {
-    kfreeSkbReason(own, SKB_DROP_REASON_NOT_SPECIFIED);
-    return NET_RX_DROP;
+    return arpDrop(own, SKB_DROP_REASON_ARP_INVALID_HEADER);
   }
   own.networkHeader = own.data;
   return nfHook(NFPROTO_ARP, NF_ARP_IN, own, dev, null, arpProcess);
+}
+
+function arpDrop(skb: SkBuff, reason: number): number {
+  kfreeSkbReason(skb, reason);
+  return NET_RX_DROP;
 }
 
 /** ARP_IN has let it pass. Takes skb. */
 function arpProcess(skb: SkBuff): number {
   const dev = skb.dev;
   const inDev = dev === null ? null : dev.ipPtr;
-  if (dev === null || inDev === null || !arpWellFormed(skb, dev)) {
-    kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-    return NET_RX_DROP;
-  }
+  if (dev === null || inDev === null) return arpDrop(skb, SKB_DROP_REASON_NO_IN_DEVICE);
+  if (!arpWellFormed(skb, dev)) return arpDrop(skb, SKB_DROP_REASON_ARP_INVALID_HEADER);
   const hln = dev.addrLen;
   const view = skb.view;
   const op = view.getUint16(skb.data + ARPH_OP);
   const sip = view.getInt32(skb.data + arphSip(hln));
   const tip = view.getInt32(skb.data + arphTip(hln));
-  const useless = ipv4IsMulticast(tip) || (ipv4IsLoopback(tip) && !inDevRouteLocalnet(inDev)) || (sip === tip && inDevDropGratuitousArp(inDev));
-  if (useless) {
-    kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-    return NET_RX_DROP;
-  }
+  const useless = ipv4IsMulticast(tip) || (ipv4IsLoopback(tip) && !inDevRouteLocalnet(inDev));
+  if (useless) return arpDrop(skb, SKB_DROP_REASON_ARP_INVALID_ADDR);
+  if (sip === tip && inDevDropGratuitousArp(inDev)) return arpDrop(skb, SKB_DROP_REASON_ARP_GRATUITOUS);
   const sha = skb.buf.slice(skb.data + ARPH_SHA, skb.data + ARPH_SHA + hln);
   const handled = arpConflict(inDev, dev, sip, sha) || (op === ARPOP_REQUEST && arpAnswer(inDev, dev, sip, tip, sha));
   if (!handled) arpLearn(skb, inDev, dev, op, sip, tip, sha);

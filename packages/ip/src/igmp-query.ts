@@ -6,7 +6,8 @@
  * that was heard lately is spoken (RFC 3376 §7.2).
  */
 import {
-  HZ, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_PKT_TOO_SMALL, delTimer, modTimer, randomBelow, timerPending,
+  HZ, SKB_DROP_REASON_IGMP_CSUM, SKB_DROP_REASON_NO_IN_DEVICE, SKB_DROP_REASON_PKT_TOO_SMALL, delTimer, modTimer,
+  randomBelow, timerPending,
 } from '@stack/kernel';
 import type { TimerList } from '@stack/kernel';
 import { PACKET_HOST } from '@stack/netdev';
@@ -34,9 +35,9 @@ function igmpRcv(skb: SkBuff): number {
   const net = skb.net;
   if (net.trace !== null) net.trace.hit(net, 'igmp_rcv', skb);
   const inDev = skb.dev === null ? null : skb.dev.ipPtr;
-  if (inDev === null) return igmpDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (inDev === null) return igmpDrop(skb, SKB_DROP_REASON_NO_IN_DEVICE);
   if (!pskbMayPull(skb, IGMP_HDR_LEN)) return igmpDrop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
-  if (!skbCsumUnnecessary(skb) && csumFold(skbChecksum(skb, 0, skb.len, 0)) !== 0) return igmpDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (!skbCsumUnnecessary(skb) && csumFold(skbChecksum(skb, 0, skb.len, 0)) !== 0) return igmpDrop(skb, SKB_DROP_REASON_IGMP_CSUM);
   switch (skb.view.getUint8(skb.data)) {
     case IGMP_HOST_MEMBERSHIP_QUERY:
       if (!igmpHeardQuery(inDev, skb)) return igmpDrop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);

@@ -7,14 +7,15 @@
  * Deviation: Linux cuts a large datagram here already; here it stays one sk_buff, with page
  * fragments where the linear area ends, and is cut where every datagram is (ip-fragment-out.ts).
  */
-import { EFAULT, EMSGSIZE, ENOBUFS, ENOMEM, snmpInc } from '@stack/kernel';
+import { EFAULT, EMSGSIZE, ENOBUFS, ENOMEM, SKB_DROP_REASON_QUEUE_PURGE, SKB_DROP_REASON_SKB_UCOPY_FAULT, snmpInc } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { IP_PMTUDISC_DO, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE, InetCork, ipv4IsMulticast } from '@stack/inet-sock';
 import type { InetSock } from '@stack/inet-sock';
 import { NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, llReservedSpace } from '@stack/netdev';
 import {
-  CHECKSUM_NONE, CHECKSUM_PARTIAL, NET_XMIT_CN, NET_XMIT_DROP, PAGE_SIZE, __skbPush, allocPage, csumBlockAdd, dstRelease, kfreeSkb, skbAddRxFrag,
-  skbDequeue, skbPeekTail, skbPut, skbQueueTail, skbReserve, skbTailroom,
+  CHECKSUM_NONE, CHECKSUM_PARTIAL, NET_XMIT_CN, NET_XMIT_DROP, PAGE_SIZE, __skbPush, allocPage, csumBlockAdd, dstRelease,
+  skbAddRxFrag, skbDequeue, skbPeekTail, skbPut, skbQueueTail, skbReserve, skbTailroom, kfreeSkbReason,
+  skbQueuePurgeReason,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { MSG_MORE, MSG_PROBE, SockcmCookie, copyFromIter, csumAndCopyFromIter, sockAllocSendSkb, sockcmInit } from '@stack/socket';
@@ -187,7 +188,7 @@ export function ipMakeSkb(
   const made = ipTooLong(sk, fl, cork, length) ? -EMSGSIZE : ipCorkSkb(sk, cork, rt, length, transhdrlen, flags);
   const error = typeof made === 'number' ? made : ipCopyIn(sk, made, getfrag, from, length - transhdrlen, transhdrlen);
   if (typeof made === 'number' || error < 0) {
-    if (typeof made !== 'number') kfreeSkb(made);
+    if (typeof made !== 'number') kfreeSkbReason(made, SKB_DROP_REASON_SKB_UCOPY_FAULT);
     ipCorkRelease(cork);
     return error;
   }
@@ -221,7 +222,7 @@ export function ipAppendData(
   const made = ipTooLong(sk, fl, cork, length) ? -EMSGSIZE : ipCorkSkb(sk, cork, rt, length, transhdrlen, flags | MSG_MORE);
   const error = typeof made === 'number' ? made : ipCopyIn(sk, made, getfrag, from, length - transhdrlen, transhdrlen);
   if (typeof made === 'number' || error < 0) {
-    if (typeof made !== 'number') kfreeSkb(made);
+    if (typeof made !== 'number') kfreeSkbReason(made, SKB_DROP_REASON_SKB_UCOPY_FAULT);
     ipCorkRelease(cork);
     return error;
   }
@@ -256,7 +257,7 @@ export function ipPushPendingFrames(sk: InetSock, fl: Flowi4): number {
 
 /** Drops what sk has gathered. */
 export function ipFlushPendingFrames(sk: InetSock): void {
-  for (let skb = skbDequeue(sk.skWriteQueue); skb !== null; skb = skbDequeue(sk.skWriteQueue)) kfreeSkb(skb);
+  skbQueuePurgeReason(sk.skWriteQueue, SKB_DROP_REASON_QUEUE_PURGE);
   if (sk.cork !== null) ipCorkRelease(sk.cork);
 }
 

@@ -4,7 +4,7 @@
  */
 import {
   EACCES, EHOSTUNREACH, ENETUNREACH, SKB_DROP_REASON_IP_INADDRERRORS, SKB_DROP_REASON_IP_INNOROUTES,
-  SKB_DROP_REASON_NOT_SPECIFIED, snmpInc,
+  SKB_DROP_REASON_IP_RT_BUG, snmpInc,
 } from '@stack/kernel';
 import { kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -42,6 +42,6 @@ function unreachCode(error: number): number {
 
 /** A packet that came in for us was sent out again by its own route: nobody may do that. Drops it. */
 export function ipRtBug(skb: SkBuff): number {
-  kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  kfreeSkbReason(skb, SKB_DROP_REASON_IP_RT_BUG);
   return 0;
 }

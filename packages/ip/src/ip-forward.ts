@@ -5,7 +5,8 @@
  * Read first: RFC 1812 §5.3.1 (TTL), §4.2.2.7 (fragmentation).
  */
 import {
-  SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_PKT_TOO_BIG, snmpInc,
+  SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_IP_INNOROUTES, SKB_DROP_REASON_IP_NOT_FORWARDED, SKB_DROP_REASON_NOMEM,
+  SKB_DROP_REASON_PKT_TOO_BIG, SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST, snmpInc,
 } from '@stack/kernel';
 import { PACKET_HOST, llReservedSpace } from '@stack/netdev';
 import { NFPROTO_IPV4, NF_INET_FORWARD, nfHook } from '@stack/netfilter';
@@ -48,9 +49,10 @@ export function ipForward(skb: SkBuff): number {
   if (net.trace !== null) net.trace.hit(net, 'ip_forward', skb);
   const rt = skb.dst as Rtable | null;
   const dev = rt === null ? null : rt.dev;
-  if (rt === null || dev === null || skb.pktType !== PACKET_HOST || skb.sk !== null) {
-    return ipForwardDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
-  }
+  if (rt === null || dev === null) return ipForwardDrop(skb, SKB_DROP_REASON_IP_INNOROUTES);
+  // RFC 1812 §5.3.4: nor what came in a link-layer broadcast.
+  if (skb.pktType !== PACKET_HOST) return ipForwardDrop(skb, SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST);
+  if (skb.sk !== null) return ipForwardDrop(skb, SKB_DROP_REASON_IP_NOT_FORWARDED);
   if ((ipcbOptFlags(skb) & IPOPT_F_ROUTER_ALERT) !== 0 && ipCallRaChain(skb)) return NET_RX_SUCCESS;
   if (skb.ipSummed === CHECKSUM_COMPLETE) skb.ipSummed = CHECKSUM_NONE;
   if (ipHdrTtl(skb) <= 1) {

@@ -9,8 +9,9 @@
  * lone fragments shuts everybody out for ipfrag_time, and here it does not.
  */
 import {
-  HZ, SKB_DROP_REASON_DUP_FRAG, SKB_DROP_REASON_FRAG_REASM_TIMEOUT, SKB_DROP_REASON_FRAG_TOO_FAR, SKB_DROP_REASON_NOMEM,
-  SKB_DROP_REASON_NOT_SPECIFIED, delTimer, modTimer, snmpInc, timerSetup,
+  HZ, SKB_DROP_REASON_DUP_FRAG, SKB_DROP_REASON_FRAG_ECN, SKB_DROP_REASON_FRAG_INVALID, SKB_DROP_REASON_FRAG_OVERLAP,
+  SKB_DROP_REASON_FRAG_REASM_TIMEOUT, SKB_DROP_REASON_FRAG_TOO_FAR, SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_BIG,
+  SKB_DROP_REASON_QUEUE_PURGE, delTimer, modTimer, snmpInc, timerSetup, SKB_CONSUMED, SKB_NOT_DROPPED_YET,
 } from '@stack/kernel';
 import type { Net, TimerList } from '@stack/kernel';
 import { devGetByIndex } from '@stack/netdev';
@@ -127,7 +128,7 @@ function ipExpire(timer: TimerList): void {
 export function ipFragExit(net: Net): void {
   const frags = net.ipv4.frags;
   for (let slot = 0; slot < frags.buckets.length; slot++) {
-    for (let qp = frags.buckets[slot]; qp !== null; qp = frags.buckets[slot]) ipqKill(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+    for (let qp = frags.buckets[slot]; qp !== null; qp = frags.buckets[slot]) ipqKill(qp, SKB_DROP_REASON_QUEUE_PURGE);
   }
 }
 
@@ -181,7 +182,7 @@ function ipFragQueue(qp: IpFragQueue, skb: SkBuff): SkBuff | null {
   const offset = (fragOff & IP_OFFSET) << 3;
   let end = offset + skb.len - ihl;
   if ((fragOff & IP_MF) === 0) {
-    if (end < qp.len || ((qp.flags & INET_FRAG_LAST_IN) !== 0 && end !== qp.len)) return ipqDiscard(qp, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    if (end < qp.len || ((qp.flags & INET_FRAG_LAST_IN) !== 0 && end !== qp.len)) return ipqDiscard(qp, skb, SKB_DROP_REASON_FRAG_INVALID);
     qp.flags |= INET_FRAG_LAST_IN;
     qp.len = end;
   } else {
@@ -190,11 +191,11 @@ function ipFragQueue(qp: IpFragQueue, skb: SkBuff): SkBuff | null {
       skb.ipSummed = CHECKSUM_NONE;
     }
     if (end > qp.len) {
-      if ((qp.flags & INET_FRAG_LAST_IN) !== 0) return ipqDiscard(qp, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+      if ((qp.flags & INET_FRAG_LAST_IN) !== 0) return ipqDiscard(qp, skb, SKB_DROP_REASON_FRAG_INVALID);
       qp.len = end;
     }
   }
-  if (end <= offset) return ipqDiscard(qp, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (end <= offset) return ipqDiscard(qp, skb, SKB_DROP_REASON_FRAG_INVALID);
   const ecn = 1 << (ipHdrTos(skb) & INET_ECN_MASK);
   if (pskbPull(skb, ihl) < 0 || pskbTrimRcsum(skb, end - offset) !== 0) return ipqDiscard(qp, skb, SKB_DROP_REASON_NOMEM);
   skb.cb7 = offset;
@@ -206,7 +207,7 @@ function ipFragQueue(qp: IpFragQueue, skb: SkBuff): SkBuff | null {
   }
   if (placed < 0) {
     snmpInc(qp.net.ipv4.ipExtMib, IPSTATS_MIB_REASM_OVERLAPS);
-    return ipqDiscard(qp, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return ipqDiscard(qp, skb, SKB_DROP_REASON_FRAG_OVERLAP);
   }
   ipqAccount(qp, skb, fragOff, offset, ihl, ecn);
   const complete = (qp.flags & (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN)) === (INET_FRAG_FIRST_IN | INET_FRAG_LAST_IN);
@@ -260,6 +261,13 @@ function ipFragEcn(ecn: number): number {
   return (ecn & (1 << INET_ECN_NOT_ECT)) !== 0 ? -1 : INET_ECN_CE;
 }
 
+/** Why the whole of `len` octets cannot be made of head and the others: SKB_DROP_REASON_*, or SKB_NOT_DROPPED_YET if it can. */
+function ipFragUnusable(head: SkBuff, ecn: number, len: number): number {
+  if (ecn < 0) return SKB_DROP_REASON_FRAG_ECN;
+  if (len > IP_MAX_MTU) return SKB_DROP_REASON_PKT_TOO_BIG;
+  return skbCloned(head) && pskbExpandHead(head, 0, 0) !== 0 ? SKB_DROP_REASON_NOMEM : SKB_NOT_DROPPED_YET;
+}
+
 /** All is here: the others hang on the first as its fragList, and the header is made whole. */
 function ipFragReasm(qp: IpFragQueue): SkBuff | null {
   const net = qp.net;
@@ -269,16 +277,16 @@ function ipFragReasm(qp: IpFragQueue): SkBuff | null {
   const ihl = ipHdrlen(head);
   const ecn = ipFragEcn(qp.ecn);
   const len = ihl + qp.len;
-  const unusable = ecn < 0 || len > IP_MAX_MTU || (skbCloned(head) && pskbExpandHead(head, 0, 0) !== 0);
-  if (unusable) {
+  const unusable = ipFragUnusable(head, ecn, len);
+  if (unusable !== SKB_NOT_DROPPED_YET) {
     snmpInc(net.ipv4.ipMib, IPSTATS_MIB_REASMFAILS);
-    ipqKill(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+    ipqKill(qp, unusable);
     return null;
   }
   qp.fragments = null;
   const rest = head.next;
   const { maxSize, maxDfSize } = qp;
-  ipqKill(qp, SKB_DROP_REASON_NOT_SPECIFIED);
+  ipqKill(qp, SKB_CONSUMED);
   head.next = null;
   ipqJoin(head, rest);
   head.data -= ihl;

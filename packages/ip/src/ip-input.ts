@@ -6,9 +6,10 @@
  * Every function takes the sk_buff over. Read first: RFC 791 §3.1, RFC 1122 §3.2.1.
  */
 import {
-  EXDEV, SKB_DROP_REASON_INVALID_PROTO, SKB_DROP_REASON_IP_CSUM, SKB_DROP_REASON_IP_INHDR, SKB_DROP_REASON_IP_INVALID_SOURCE,
-  SKB_DROP_REASON_IP_NOPROTO, SKB_DROP_REASON_IP_RPFILTER, SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_NOT_SPECIFIED,
-  SKB_DROP_REASON_OTHERHOST, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST, snmpAdd, snmpInc,
+  EXDEV, SKB_DROP_REASON_INVALID_PROTO, SKB_DROP_REASON_IP_CSUM, SKB_DROP_REASON_IP_INHDR,
+  SKB_DROP_REASON_IP_INVALID_SOURCE, SKB_DROP_REASON_IP_NOPROTO, SKB_DROP_REASON_IP_RPFILTER, SKB_DROP_REASON_NOMEM,
+  SKB_DROP_REASON_NO_IN_DEVICE, SKB_DROP_REASON_OTHERHOST, SKB_DROP_REASON_PKT_TOO_SMALL,
+  SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST, snmpAdd, snmpInc,
 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { ETH_P_IP, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST } from '@stack/netdev';
@@ -107,7 +108,7 @@ export function ipRcvFinish(skb: SkBuff): number {
   const net = skb.net;
   if (net.trace !== null) net.trace.hit(net, 'ip_rcv_finish', skb);
   const dev = skb.dev;
-  if (dev === null) return ipRcvFinishDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (dev === null) return ipRcvFinishDrop(skb, SKB_DROP_REASON_NO_IN_DEVICE);
   if (skb.dst === null) {
     const error = ipRouteInput(skb, ipHdrDaddr(skb), ipHdrSaddr(skb), ipHdrTos(skb) & IPTOS_RT_MASK, dev);
     if (error !== 0) {

@@ -4,10 +4,10 @@
  * An entry of the error queue is the packet that came back; its control block says what happened
  * (socket's errqueue.ts). ipRecvError() is recvmsg() with MSG_ERRQUEUE.
  */
-import { EAGAIN } from '@stack/kernel';
+import { EAGAIN, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_SOCKET_RCVBUFF } from '@stack/kernel';
 import { INET_FLAGS_RECVERR, SockAddrIn, inetTestBit } from '@stack/inet-sock';
 import type { InetSock } from '@stack/inet-sock';
-import { allocSkb, kfreeSkb, skbClone, skbPull, skbPut, consumeSkb } from '@stack/skbuff';
+import { allocSkb, skbClone, skbPull, skbPut, consumeSkb, kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   MSG_ERRQUEUE, MSG_TRUNC, SOL_IP, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_LOCAL, putCmsg, skbCopyDatagramMsg, skbExterr, skbSetExterr,
@@ -31,7 +31,8 @@ export function ipIcmpError(sk: InetSock, skb: SkBuff, err: number, port: number
   const code = skb.view.getUint8(skb.transportHeader + ICMPH_CODE);
   const daddr = skb.view.getInt32(skb.data + IPH_DADDR);
   skbSetExterr(copy, err, SO_EE_ORIGIN_ICMP, type, code, info, daddr, port);
-  if (skbPull(copy, payload) < 0 || sockQueueErrSkb(sk, copy) !== 0) kfreeSkb(copy);
+  if (skbPull(copy, payload) < 0) kfreeSkbReason(copy, SKB_DROP_REASON_PKT_TOO_SMALL);
+  else if (sockQueueErrSkb(sk, copy) !== 0) kfreeSkbReason(copy, SKB_DROP_REASON_SOCKET_RCVBUFF);
 }
 
 /** Queues an error of our own (err, positive) about a datagram to daddr and port, for sk if it asked. */
@@ -44,7 +45,7 @@ export function ipLocalError(sk: InetSock, err: number, daddr: number, port: num
   skb.view.setInt32(at + IPH_DADDR, daddr);
   skbPull(skb, IP_HDR_LEN);
   skbSetExterr(skb, err, SO_EE_ORIGIN_LOCAL, 0, 0, info, daddr, port);
-  if (sockQueueErrSkb(sk, skb) !== 0) kfreeSkb(skb);
+  if (sockQueueErrSkb(sk, skb) !== 0) kfreeSkbReason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
 }
 
 /** recvmsg() with MSG_ERRQUEUE: the oldest error, and what came back of the datagram. Returns its octets, or -EAGAIN. */

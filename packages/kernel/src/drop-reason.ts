@@ -102,9 +102,50 @@ export const SKB_DROP_REASON_LOCAL_MAC = 93;
 export const SKB_DROP_REASON_BRIDGE_INGRESS_STP_STATE = 94;
 export const SKB_DROP_REASON_VLAN_FILTER = 95;
 export const SKB_DROP_REASON_NO_TX_TARGET = 96;
+export const SKB_DROP_REASON_TCP_RFC7323_TW_PAWS = 97;
+export const SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 98;
+export const SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL = 99;
+
+// This stack's own, where Linux drops without a name: every drop on a packet's path has one, so that what is NOT_SPECIFIED is a fault.
+
+/** Came by a device that has no IP, or by none. */
+export const SKB_DROP_REASON_NO_IN_DEVICE = 100;
+/** Not Ethernet and IPv4, neither request nor reply, or not whole (RFC 826). */
+export const SKB_DROP_REASON_ARP_INVALID_HEADER = 101;
+/** About a group or a loopback address. */
+export const SKB_DROP_REASON_ARP_INVALID_ADDR = 102;
+/** net.ipv4.conf.*.drop_gratuitous_arp. */
+export const SKB_DROP_REASON_ARP_GRATUITOUS = 103;
+export const SKB_DROP_REASON_IGMP_CSUM = 104;
+/** A packet that a socket has is not sent on. */
+export const SKB_DROP_REASON_IP_NOT_FORWARDED = 105;
+/** Sent out by the route it came in by. */
+export const SKB_DROP_REASON_IP_RT_BUG = 106;
+/** Its lengths contradict those of the fragments before it, or it is empty. */
+export const SKB_DROP_REASON_FRAG_INVALID = 107;
+/** RFC 5722 §4. */
+export const SKB_DROP_REASON_FRAG_OVERLAP = 108;
+/** CE and not-ECT in one datagram (RFC 3168 §5.3). */
+export const SKB_DROP_REASON_FRAG_ECN = 109;
+/** A segment in a link-layer broadcast, or to a group (RFC 9293 §3.9.2.3). */
+export const SKB_DROP_REASON_TCP_NOT_UNICAST = 110;
+/** The bare ACK that TCP_DEFER_ACCEPT lets pass by. */
+export const SKB_DROP_REASON_TCP_DEFER_ACCEPT = 111;
+/** A good cookie, but no sock could be made of it. */
+export const SKB_DROP_REASON_TCP_SYNCOOKIE = 112;
+/** A time-wait sock has taken note of it, and has nothing to say. */
+export const SKB_DROP_REASON_TCP_TIME_WAIT = 113;
+/** Text after the end of the text (RFC 9293 §3.10.7.4, seventh). */
+export const SKB_DROP_REASON_TCP_AFTER_FIN = 114;
+/** The headers of what GRO put together cannot be put right. */
+export const SKB_DROP_REASON_GRO_HEADER = 115;
+/** A route that is no more, or leads nowhere. */
+export const SKB_DROP_REASON_DST_DISCARD = 116;
+/** Lost by a device that is there to lose. */
+export const SKB_DROP_REASON_FAULT_INJECTED = 117;
 
 /** One more than the largest reason: the length of `net.dropReasons`. */
-export const SKB_DROP_REASON_MAX = 97;
+export const SKB_DROP_REASON_MAX = 118;
 
 /** The name of each reason without its prefix, by number. */
 export const dropReasonNames: readonly string[] = [
@@ -122,7 +163,11 @@ export const dropReasonNames: readonly string[] = [
   'FULL_RING', 'NOMEM', 'HDR_TRUNC', 'TAP_FILTER', 'TAP_TXFILTER', 'ICMP_CSUM', 'INVALID_PROTO', 'IP_INADDRERRORS',
   'IP_INNOROUTES', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET', 'IP_INVALID_DEST', 'PKT_TOO_BIG', 'DUP_FRAG',
   'FRAG_REASM_TIMEOUT', 'FRAG_TOO_FAR', 'TCP_MINTTL', 'IPV6_BAD_EXTHDR', 'QUEUE_PURGE', 'PACKET_SOCK_ERROR',
-  'MAC_INVALID_SOURCE', 'LOCAL_MAC', 'BRIDGE_INGRESS_STP_STATE', 'VLAN_FILTER', 'NO_TX_TARGET',
+  'MAC_INVALID_SOURCE', 'LOCAL_MAC', 'BRIDGE_INGRESS_STP_STATE',
+  'VLAN_FILTER', 'NO_TX_TARGET', 'TCP_RFC7323_TW_PAWS', 'TCP_LISTEN_OVERFLOW', 'MAC_IEEE_MAC_CONTROL', 'NO_IN_DEVICE',
+  'ARP_INVALID_HEADER', 'ARP_INVALID_ADDR', 'ARP_GRATUITOUS', 'IGMP_CSUM', 'IP_NOT_FORWARDED', 'IP_RT_BUG',
+  'FRAG_INVALID', 'FRAG_OVERLAP', 'FRAG_ECN', 'TCP_NOT_UNICAST', 'TCP_DEFER_ACCEPT', 'TCP_SYNCOOKIE', 'TCP_TIME_WAIT',
+  'TCP_AFTER_FIN', 'GRO_HEADER', 'DST_DISCARD', 'FAULT_INJECTED',
 ];
 
 /** `'TCP_CSUM'` for SKB_DROP_REASON_TCP_CSUM; a number without a name is shown as `'REASON_<n>'`. */

@@ -6,7 +6,7 @@
 //   for (const { name, run } of netDeviceContract) test(name, () => run(make));
 //
 // A packet has arrived when the entry of the stack that sent it ends; a device whose packets take their way outside says how to wait.
-// The contract of QdiscOps is in contract-qdisc.ts and comes through here.
+// The contracts of QdiscOps (contract-qdisc.ts) and of HeaderOps (contract-header.ts) come through here.
 
 import { destroyNet, worldEnter, worldLeave, type Net } from '@stack/kernel';
 import { CHECKSUM_NONE, allocSkb, consumeSkb, leakReport, skbPut, skbReserve, type SkBuff } from '@stack/skbuff';
@@ -20,6 +20,7 @@ import type { NetDevice, PacketType } from './netdevice.ts';
 import { devAddPack, devRemovePack } from './ptype.ts';
 import { devHardHeader } from './skb-dev.ts';
 
+export { headerContract, type HeaderRule } from './contract-header.ts';
 export { qdiscContract, type QdiscRig, type QdiscRule } from './contract-qdisc.ts';
 
 /** Two devices that reach each other. */

@@ -1,4 +1,4 @@
-import { SKB_DROP_REASON_NOT_SPECIFIED } from '@stack/kernel';
+import { SKB_DROP_REASON_GRO_HEADER } from '@stack/kernel';
 import {
   NET_RX_SUCCESS, consumeSkb, groCbCount, groCbSetFlush, groCbSetPayload, leakReport, skbGroReceive, type SkBuff, type SkBuffHead,
 } from '@stack/skbuff';
@@ -123,7 +123,7 @@ describe('generic receive offload', () => {
 
   test('a packet whose headers cannot be put right is a counted drop', () => {
     poll('255', '255');
-    expect([up, dev.net.dropReasons[SKB_DROP_REASON_NOT_SPECIFIED]]).toEqual([[], 1]);
+    expect([up, dev.net.dropReasons[SKB_DROP_REASON_GRO_HEADER]]).toEqual([[], 1]);
   });
 
   test('NETIF_F_GRO off: every packet goes up by itself', () => {

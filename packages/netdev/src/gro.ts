@@ -5,7 +5,7 @@
 // can be appended to it, at the latest when the poll ends (groFlushAll()).
 // A merged packet is as a sender with segmentation offload would have made it, so it can be cut again.
 
-import { SKB_DROP_REASON_NOT_SPECIFIED } from '@stack/kernel';
+import { SKB_DROP_REASON_GRO_HEADER } from '@stack/kernel';
 import {
   consumeSkb, groCbCount, groCbFlush, groCbInit, groCbSameFlow, kfreeSkbReason, skbDequeue, skbQueueTail, skbUnlink, type SkBuff,
 } from '@stack/skbuff';
@@ -74,7 +74,7 @@ function napiGroComplete(skb: SkBuff): void {
     const offload = findOffload(skb.net.netdev, skb.protocol);
     const complete = offload === null ? null : offload.groComplete;
     if (complete === null || complete(skb) !== 0) {
-      kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+      kfreeSkbReason(skb, SKB_DROP_REASON_GRO_HEADER);
       return;
     }
   }

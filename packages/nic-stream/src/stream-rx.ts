@@ -5,9 +5,11 @@
 // kept than the frame that is being filled and the chunks for which the softirq had no time.
 // Where a stream keeps its chunks whole (`framed`), each chunk is one frame and there is no length in front.
 
-import { SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_BIG, SKB_DROP_REASON_PKT_TOO_SMALL } from '@stack/kernel';
+import {
+  SKB_DROP_REASON_DEV_READY, SKB_DROP_REASON_NOMEM, SKB_DROP_REASON_PKT_TOO_BIG, SKB_DROP_REASON_PKT_TOO_SMALL,
+} from '@stack/kernel';
 import { ETH_HLEN, ethTypeTrans, napiGroReceive, netdevAllocSkb, netifRunning, type NapiStruct, type NetDevice } from '@stack/netdev';
-import { __skbPut, kfreeSkb, type SkBuff } from '@stack/skbuff';
+import { __skbPut, type SkBuff, kfreeSkbReason } from '@stack/skbuff';
 
 /** Octets of the length in front of a frame. */
 export const STREAM_HLEN = 4;
@@ -79,7 +81,7 @@ export function rxPurge(rx: StreamRx): void {
 
 /** The rest of the frame that is being filled will be skipped (the device goes down). */
 export function rxSkip(rx: StreamRx): void {
-  if (rx.skb !== null) kfreeSkb(rx.skb);
+  if (rx.skb !== null) kfreeSkbReason(rx.skb, SKB_DROP_REASON_DEV_READY);
   rx.skb = null;
 }
 

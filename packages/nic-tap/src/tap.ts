@@ -5,15 +5,15 @@
 // and fragments, straight from the pool's slabs; EAGAIN stops the queue until libuv says writable.
 // A frame is read into a page; one that fills it goes up in it, a shorter one is copied to an sk_buff of its size.
 
-import { EAGAIN, EIO, ENOMEM, interrupt } from '@stack/kernel';
+import { EAGAIN, EIO, ENOMEM, SKB_DROP_REASON_DEV_HDR, SKB_DROP_REASON_DEV_READY, interrupt } from '@stack/kernel';
 import {
   ETH_HLEN, ETH_P_IP, ETH_P_IPV6, NETDEV_TX_BUSY, NETDEV_TX_OK, PACKET_HOST, VLAN_HLEN, ethMacAddr, ethTypeTrans, napiCompleteDone,
   napiDisable, napiEnable, napiGroReceive, napiSchedule, netdevAllocSkb, netifCarrierOff, netifNapiAdd, netifStartQueue,
   netifStopQueue, netifWakeQueue, type NapiStruct, type NetDevice, type NetDeviceOps,
 } from '@stack/netdev';
 import {
-  __skbPut, allocPage, buildSkb, consumeSkb, kfreeSkb, memcpy, putPage, skbHeadlen, skbReserve, skbResetMacHeader,
-  type Page, type SkBuff,
+  __skbPut, allocPage, buildSkb, consumeSkb, memcpy, putPage, skbHeadlen, skbReserve, skbResetMacHeader, type Page,
+  type SkBuff, kfreeSkbReason,
 } from '@stack/skbuff';
 import type { Libc } from './libc.ts';
 import { UV_READABLE, UV_WRITABLE, uvPollClose, uvPollStart, uvPollStop, type UvPoll } from './uv-poll.ts';
@@ -213,7 +213,7 @@ function tapReceive(napi: NapiStruct, priv: TapPriv, page: Page, length: number)
   if (priv.vnetHdr && virtioNetHdrToSkb(skb, page.view, at) < 0) {
     dev.stats.rxErrors++;
     dev.stats.rxFrameErrors++;
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, SKB_DROP_REASON_DEV_HDR);
     return;
   }
   dev.stats.rxPackets++;
@@ -262,7 +262,7 @@ function tapStartXmit(skb: SkBuff, dev: NetDevice): number {
     }
     dev.stats.txErrors++;
     if (errno === EIO) dev.stats.txCarrierErrors++;
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, SKB_DROP_REASON_DEV_READY);
     return NETDEV_TX_OK;
   }
   dev.stats.txPackets++;

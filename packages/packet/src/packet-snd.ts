@@ -2,12 +2,12 @@
  * Sending (net/packet/af_packet.c): packetSendmsg copies the user's frame (SOCK_RAW), or pushes the link-layer header in front
  * of what he gives (SOCK_DGRAM, by the device's hard_header), and hands it to dev_queue_xmit. No layer above sees it.
  */
-import { EINVAL, EMSGSIZE, ENETDOWN, ENOBUFS, ENXIO } from '@stack/kernel';
+import { EINVAL, EMSGSIZE, ENETDOWN, ENOBUFS, ENXIO, SKB_DROP_REASON_DEV_HDR, SKB_DROP_REASON_PKT_TOO_BIG } from '@stack/kernel';
 import {
   devGetByIndex, devHardHeader, devQueueXmit, ETH_HLEN, ETH_P_8021Q, ETH_P_ALL, ETH_TYPE, IFF_UP, llReservedSpace, VLAN_HLEN,
 } from '@stack/netdev';
 import type { NetDevice } from '@stack/netdev';
-import { kfreeSkb, NET_XMIT_CN, NET_XMIT_DROP, skbPut, skbReserve } from '@stack/skbuff';
+import { NET_XMIT_CN, NET_XMIT_DROP, skbPut, skbReserve, kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { AF_PACKET, copyFromIter, sockAllocSendSkb, sockCmsgSend, sockcmInit, SOCK_DGRAM } from '@stack/socket';
 import type { MsgHdr, Sock, Socket } from '@stack/socket';
@@ -60,7 +60,7 @@ function packetSnd(po: PacketSock, msg: MsgHdr, len: number, dev: NetDevice, add
   skb.protocol = addr === null || addr.sllProtocol === 0 ? po.num : addr.sllProtocol;
   const err = raw ? packetParseHeaders(skb, dev) : packetHardHeader(skb, len, dev, addr);
   if (err < 0 || (len > dev.mtu + header && !packetExtraVlanLenAllowed(skb, dev))) {
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, err < 0 ? SKB_DROP_REASON_DEV_HDR : SKB_DROP_REASON_PKT_TOO_BIG);
     return err < 0 ? err : -EMSGSIZE;
   }
   return skb;

@@ -7,7 +7,7 @@
 // Objects and slots come from the World's pool and go back to it: in steady state nothing is allocated.
 
 import type { Net } from '@stack/kernel';
-import { SKB_DROP_REASON_NOT_SPECIFIED, worldNextId } from '@stack/kernel';
+import { SKB_CONSUMED, SKB_DROP_REASON_NOT_SPECIFIED, worldNextId } from '@stack/kernel';
 import { debugPageAdopt, debugSkbAlloc, debugSkbFree, skbUseAfterFree } from './debug.ts';
 import { dstRelease } from './dst-ref.ts';
 import type { Page, SkbPool } from './page.ts';
@@ -94,16 +94,21 @@ export function kfreeSkb(skb: SkBuff | null): void {
   if (skb !== null) kfreeSkbReason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 }
 
-/** Drops a reference on a packet that is lost: counted in net.dropReasons and traced as kfree_skb. `reason`: SKB_DROP_REASON_*. */
+/**
+ * Drops a reference on a packet that is lost: counted in net.dropReasons and traced as kfree_skb. `reason`: SKB_DROP_REASON_*; with
+ * SKB_CONSUMED it is consumeSkb().
+ */
 export function kfreeSkbReason(skb: SkBuff, reason: number): void {
   if (skb.users !== 1) {
     if (skb.users < 1) skbUseAfterFree(skb, 'kfree_skb');
     skb.users--;
     return;
   }
-  const net = skb.net;
-  net.dropReasons[reason]!++;
-  if (net.trace !== null) net.trace.hit(net, 'kfree_skb', skb);
+  if (reason !== SKB_CONSUMED) {
+    const net = skb.net;
+    net.dropReasons[reason]!++;
+    if (net.trace !== null) net.trace.hit(net, 'kfree_skb', skb);
+  }
   __kfreeSkb(skb);
 }
 

@@ -4,7 +4,8 @@
 // dst.input; down, dstOutput calls dst.output, again and again while the result is NET_XMIT_BYPASS: each link of a
 // chain (IPsec) moves skb.dst on, the last one is the family's output.
 
-import { kfreeSkb } from './alloc.ts';
+import { SKB_DROP_REASON_DST_DISCARD } from '@stack/kernel';
+import { kfreeSkbReason } from './alloc.ts';
 import { dstRelease } from './dst-ref.ts';
 import type { Link, SkBuff } from './sk-buff.ts';
 
@@ -131,7 +132,7 @@ export class DstEntry {
 
 /** Input and output of an entry that leads nowhere: drops the packet. */
 export function dstDiscard(skb: SkBuff): number {
-  kfreeSkb(skb);
+  kfreeSkbReason(skb, SKB_DROP_REASON_DST_DISCARD);
   return 0;
 }
 

@@ -2,8 +2,8 @@
  * Filters of socks (net/core/filter.c): SO_ATTACH_FILTER gives a sock a function that says of each packet, before it is
  * queued, how much of it the user wants. The protocol calls skRunFilter (packet sockets, who keep the packet's true length)
  * or skFilterTrimCap (all others) with data where the user's bytes begin.
- * Deviation: Linux takes a program for a virtual machine, BPF; here it is a function of the host language, over the same
- * two things that such a program sees: the bytes and the length.
+ * Deviation: Linux takes a program for a virtual machine, BPF; here it is a function of the host language, over what
+ * such a program sees: the bytes, the length, and by its ancillary loads the rest of the sk_buff.
  */
 import { EINVAL, ENOENT, EOPNOTSUPP, EPERM } from '@stack/kernel';
 import { pskbTrim, skbLinearize } from '@stack/skbuff';
@@ -17,16 +17,17 @@ import { SO_ATTACH_FILTER, SO_DETACH_FILTER, SOCK_STREAM } from './uapi-socket.t
  * `buf[offset … offset + length)` is what is at hand of the packet (memory of the packet pool: not to be kept, nor written),
  * `wireLength` its true length, which is more than `length` when it was cut before. It begins where recvmsg of the sock
  * begins: at the link-layer header for SOCK_RAW of PF_PACKET, else at the network header, for UDP at its own.
+ * `skb` is the packet itself, lent, for what else is known of it: its device (SKF_AD_IFINDEX and the like are Linux's way to ask).
  * Called on the packet path, in softirq: it must not throw, and not call the stack.
  */
-export type SockFilter = (buf: Uint8Array, offset: number, length: number, wireLength: number) => number;
+export type SockFilter = (buf: Uint8Array, offset: number, length: number, wireLength: number, skb: SkBuff) => number;
 
 /** Asks the sock's filter: the octets of skb (lent; made linear) that the user wants, 0 for none, skb.len without a filter. */
 export function skRunFilter(sk: Sock, skb: SkBuff): number {
   const filter = sk.skFilter;
   if (filter === null) return skb.len;
   if (skbLinearize(skb) !== 0) return 0;
-  const keep = filter(skb.buf, skb.data, skb.len, skb.len);
+  const keep = filter(skb.buf, skb.data, skb.len, skb.len, skb);
   if (!(keep > 0)) return 0;
   return keep < skb.len ? Math.trunc(keep) : skb.len;
 }

@@ -2,8 +2,8 @@
  * What every protocol does with a Sock (include/net/sock.h, net/core/sock.c): who owns it for the moment, the backlog,
  * errors, the receive queue of datagrams, and the operations that a protocol does not have (sockNo…).
  */
-import { EAGAIN, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE } from '@stack/kernel';
-import { allocSkb, kfreeSkb, skbDequeue, skbQueueTail } from '@stack/skbuff';
+import { EAGAIN, ENOBUFS, ENOMEM, EOPNOTSUPP, EPIPE, SKB_DROP_REASON_SOCKET_CLOSE } from '@stack/kernel';
+import { allocSkb, skbDequeue, skbQueueTail, kfreeSkbReason } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skRmemSchedule, skbSetOwnerR, skbSetOwnerW } from './sock-mem.ts';
 import { SEND_SHUTDOWN, sockFlag, SOCK_DEAD } from './sock-struct.ts';
@@ -50,7 +50,7 @@ export function sockOwnedByUser(sk: Sock): boolean {
 /** Hands one packet to the protocol. Takes the sk_buff. */
 export function skBacklogRcv(sk: Sock, skb: SkBuff): number {
   if (sk.skBacklogRcv === null) {
-    kfreeSkb(skb);
+    kfreeSkbReason(skb, SKB_DROP_REASON_SOCKET_CLOSE);
     return 0;
   }
   return sk.skBacklogRcv(sk, skb);

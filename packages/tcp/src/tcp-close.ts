@@ -9,8 +9,8 @@ import {
   TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_LAST_ACK, TCPF_SYN_SENT, TCP_ACTION_FIN, TCP_STATE_MASK,
   inetCskDestroySock, inetCskListenStop, inetCskResetKeepaliveTimer,
 } from '@stack/inet-sock';
-import { EAGAIN } from '@stack/kernel';
-import { kfreeSkb, skbDequeue } from '@stack/skbuff';
+import { EAGAIN, SKB_CONSUMED, SKB_DROP_REASON_SOCKET_CLOSE } from '@stack/kernel';
+import { skbDequeue, kfreeSkbReason } from '@stack/skbuff';
 import {
   SEND_SHUTDOWN, SHUTDOWN_MASK, SOCK_LINGER, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
   TCP_LAST_ACK, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT, lockSock, releaseSock, skFlushBacklog,
@@ -73,8 +73,9 @@ function tcpDiscardUnread(sk: TcpSock): boolean {
   let unread = false;
   for (let skb = skbDequeue(sk.skReceiveQueue); skb !== null; skb = skbDequeue(sk.skReceiveQueue)) {
     const fin = (tcbTcpFlags(skb) & TCPHDR_FIN) !== 0 ? 1 : 0;
-    if (after((tcbEndSeq(skb) - fin) | 0, sk.copiedSeq)) unread = true;
-    kfreeSkb(skb);
+    const lost = after((tcbEndSeq(skb) - fin) | 0, sk.copiedSeq);
+    if (lost) unread = true;
+    kfreeSkbReason(skb, lost ? SKB_DROP_REASON_SOCKET_CLOSE : SKB_CONSUMED);
   }
   return unread;
 }

@@ -8,8 +8,7 @@
  */
 import { ICSK_ACK_NOMEM, ICSK_ACK_NOW, inetCskEnterPingpongMode, inetCskScheduleAck } from '@stack/inet-sock';
 import {
-  SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OLD_DATA,
-  SKB_DROP_REASON_TCP_OVERWINDOW, SKB_DROP_REASON_TCP_ZEROWINDOW,
+  SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OLD_DATA, SKB_DROP_REASON_TCP_OVERWINDOW, SKB_DROP_REASON_TCP_ZEROWINDOW,
 } from '@stack/kernel';
 import { __skbPull, __skbQueueTail, consumeSkb, kfreeSkbReason, skbDstDrop, skbQueuePurge, skbTailroom, skbTryCoalesce } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -132,7 +131,7 @@ function tcpOutOfWindow(sk: TcpSock, skb: SkBuff, reason: number): void {
 /** Drops a segment. */
 export function tcpDrop(sk: TcpSock, skb: SkBuff, reason: number): void {
   sk.skDrops++;
-  kfreeSkbReason(skb, reason !== 0 ? reason : SKB_DROP_REASON_NOT_SPECIFIED);
+  kfreeSkbReason(skb, reason);
 }
 
 /** Some of skb is next in order, and in the window. */

@@ -10,8 +10,8 @@ import {
   inetCskResetKeepaliveTimer,
 } from '@stack/inet-sock';
 import {
-  SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_TCP_ABORT_ON_DATA, SKB_DROP_REASON_TCP_CLOSE,
-  SKB_DROP_REASON_TCP_FASTOPEN,  SKB_DROP_REASON_TCP_FLAGS, SKB_DROP_REASON_TCP_OLD_ACK, SKB_DROP_REASON_TCP_RESET,
+  SKB_DROP_REASON_TCP_ABORT_ON_DATA, SKB_DROP_REASON_TCP_AFTER_FIN, SKB_DROP_REASON_TCP_CLOSE, SKB_DROP_REASON_TCP_FASTOPEN,
+  SKB_DROP_REASON_TCP_FLAGS, SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE, SKB_DROP_REASON_TCP_OLD_ACK, SKB_DROP_REASON_TCP_RESET,
 } from '@stack/kernel';
 import { consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -54,7 +54,7 @@ const STATE_ACK_CONSUME = -1;
 /** RFC 9293 §3.10.7.2. @returns 0, or a drop reason: a reset is due, and skb is the caller's */
 function tcpRcvListen(sk: TcpSock, skb: SkBuff): number {
   const flags = tcbTcpFlags(skb);
-  if ((flags & TCPHDR_ACK) !== 0) return SKB_DROP_REASON_NOT_SPECIFIED;
+  if ((flags & TCPHDR_ACK) !== 0) return SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE;
   if ((flags & TCPHDR_RST) !== 0) {
     tcpDrop(sk, skb, SKB_DROP_REASON_TCP_RESET);
   } else if ((flags & TCPHDR_SYN) !== 0 && (flags & TCPHDR_FIN) === 0) {
@@ -174,7 +174,9 @@ function tcpRcvStateData(sk: TcpSock, skb: SkBuff): number {
     tcpDataSndCheck(sk);
     tcpAckSndCheck(sk);
   }
-  if (!queue) tcpDrop(sk, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  // An ACK without text has been of use.
+  if (!queue && endSeq === seq) consumeSkb(skb);
+  else if (!queue) tcpDrop(sk, skb, SKB_DROP_REASON_TCP_AFTER_FIN);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { __inetLookup, __inetLookupListener } from '@stack/inet-sock';
 import type { InetConnectionSock, SockCommon } from '@stack/inet-sock';
 import { IPH_TTL, ipHdrDaddr, ipHdrSaddr, ipHdrTos } from '@stack/ip';
 import {
-  SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_CSUM, SKB_DROP_REASON_TCP_MINTTL,
+  SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_CSUM, SKB_DROP_REASON_TCP_MINTTL, SKB_DROP_REASON_TCP_NOT_UNICAST,
 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import {
@@ -82,7 +82,7 @@ function tcpV4TtlTooLow(net: Net, skb: SkBuff, found: SockCommon): boolean {
 export function tcpV4Rcv(skb: SkBuff): number {
   const net = skb.net;
   if (net.trace !== null) net.trace.hit(net, 'tcp_v4_rcv', skb);
-  if (skb.pktType !== PACKET_HOST) return tcpV4Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (skb.pktType !== PACKET_HOST) return tcpV4Drop(skb, SKB_DROP_REASON_TCP_NOT_UNICAST);
   tcpIncStats(net, TCP_MIB_INSEGS);
   if (!tcpV4PullHeader(net, skb)) return tcpV4Drop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
   if (!tcpV4ChecksumOk(skb)) return tcpV4CsumError(net, skb);

@@ -10,7 +10,11 @@ import {
   inetCskReqskQueueRemoved, inetCskResetKeepaliveTimer, inetEhashNolisten, inetPutPort, reqskFree, reqskTimeout,
 } from '@stack/inet-sock';
 import type { RequestSock } from '@stack/inet-sock';
-import { HZ, modTimer } from '@stack/kernel';
+import {
+  HZ, modTimer, SKB_DROP_REASON_SOCKET_CLOSE, SKB_DROP_REASON_TCP_DEFER_ACCEPT, SKB_DROP_REASON_TCP_FLAGS,
+  SKB_DROP_REASON_TCP_INVALID_SYN, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW, SKB_DROP_REASON_TCP_OVERWINDOW,
+  SKB_DROP_REASON_TCP_RESET, SKB_DROP_REASON_TCP_RFC7323_PAWS, SKB_CONSUMED,
+} from '@stack/kernel';
 import { RTAX_INITRWND, RTAX_WINDOW, dstMetric } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { SOCK_KEEPOPEN, SOCK_RCVBUF_LOCK, TCP_SYN_RECV, skAddBacklog, sockFlag, sockOwnedByUser, sockPut } from '@stack/socket';
@@ -97,28 +101,27 @@ function tcpCheckReqOutOfWindow(sk: TcpSock, skb: SkBuff, req: TcpRequestSock, p
 }
 
 /** The request ends; the peer hears why unless it ended it itself. */
-function tcpEmbryonicReset(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): null {
+function tcpEmbryonicReset(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): void {
   if ((tcbTcpFlags(skb) & TCPHDR_RST) === 0) req.rskOps.sendReset(sk, skb);
   if (inetCskReqskQueueDrop(sk, req)) netIncStats(sk.skNet, LINUX_MIB_EMBRYONICRSTS);
-  return null;
 }
 
 /**
  * A segment for a request of listener sk (RFC 9293 §3.10.7.4, SYN-RECEIVED STATE); skb stays the caller's. Returns the
- * child that the request became, sk when the listener shall answer (a bad ACK: a reset), or null when nothing is left to do.
+ * child that the request became, sk when the listener shall answer (a bad ACK: a reset), or why nothing is left to do: SKB_DROP_REASON_*, SKB_CONSUMED when it was answered.
  */
-export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock | null {
+export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock | number {
   const pawsReject = tcpCheckReqPaws(req, skb);
   const seq = tcbSeq(skb);
   let flags = tcbTcpFlags(skb) & (TCPHDR_RST | TCPHDR_SYN | TCPHDR_ACK);
   if (seq === req.rcvIsn && flags === TCPHDR_SYN && !pawsReject) {
     tcpCheckReqRetransmittedSyn(sk, skb, req);
-    return null;
+    return SKB_CONSUMED;
   }
   if ((flags & TCPHDR_ACK) !== 0 && tcbAckSeq(skb) !== ((req.sntIsn + 1) | 0)) return sk;
   if (pawsReject || !tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0)) {
     tcpCheckReqOutOfWindow(sk, skb, req, pawsReject);
-    return null;
+    return pawsReject ? SKB_DROP_REASON_TCP_RFC7323_PAWS : SKB_DROP_REASON_TCP_OVERWINDOW;
   }
   const opt = sk.skNet.tcp.tmpOpt;
   if (opt.sawTstamp && !after(seq, req.rcvNxt)) req.tsRecent = opt.rcvTsval;
@@ -126,9 +129,10 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
   if (seq === req.rcvIsn) flags &= ~TCPHDR_SYN;
   if ((flags & (TCPHDR_RST | TCPHDR_SYN)) !== 0) {
     tcpIncStats(sk.skNet, TCP_MIB_ATTEMPTFAILS);
-    return tcpEmbryonicReset(sk, skb, req);
+    tcpEmbryonicReset(sk, skb, req);
+    return (flags & TCPHDR_RST) !== 0 ? SKB_DROP_REASON_TCP_RESET : SKB_DROP_REASON_TCP_INVALID_SYN;
   }
-  if ((flags & TCPHDR_ACK) === 0) return null;
+  if ((flags & TCPHDR_ACK) === 0) return SKB_DROP_REASON_TCP_FLAGS;
   return tcpCheckReqAck(sk, skb, req);
 }
 
@@ -162,24 +166,24 @@ export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequest
 }
 
 /** The ACK of the handshake is good: the request becomes a child. */
-function tcpCheckReqAck(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock | null {
+function tcpCheckReqAck(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock | number {
   const queue = inetCskAcceptQueue(sk);
   if (req.numTimeout < queue.rskqDeferAccept && tcbEndSeq(skb) === ((req.rcvIsn + 1) | 0)) {
     req.acked = true;
     netIncStats(sk.skNet, LINUX_MIB_TCPDEFERACCEPTDROP);
-    return null;
+    return SKB_DROP_REASON_TCP_DEFER_ACCEPT;
   }
   const sock = sk.afSpecific.synRecvSock(sk, skb, req, null, req);
   if (sock === null) {
     // The accept queue is full: the peer's next segment tries again, or is told to go.
-    if (sk.skNet.tcp.sysctlTcpAbortOnOverflow !== 0) return tcpEmbryonicReset(sk, skb, req);
-    req.acked = true;
-    return null;
+    if (sk.skNet.tcp.sysctlTcpAbortOnOverflow !== 0) tcpEmbryonicReset(sk, skb, req);
+    else req.acked = true;
+    return SKB_DROP_REASON_TCP_LISTEN_OVERFLOW;
   }
   const child = tcpSk(sock);
   tcpSynackRttMeas(child, req);
   inetCskReqskQueueRemoved(sk, req);
-  return inetCskReqskQueueAdd(sk, req, child) === null ? null : child;
+  return inetCskReqskQueueAdd(sk, req, child) === null ? SKB_DROP_REASON_SOCKET_CLOSE : child;
 }
 
 /** The sequence space of a child (RFC 9293 §3.10.7.2). */

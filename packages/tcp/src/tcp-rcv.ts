@@ -7,7 +7,9 @@
  */
 import { inetCskReqskQueueDrop, inetTwskDeschedulePut } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps, RequestSock, SockCommon } from '@stack/inet-sock';
-import { SKB_DROP_REASON_NOT_SPECIFIED, SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_SOCKET_BACKLOG } from '@stack/kernel';
+import {
+  SKB_DROP_REASON_NO_SOCKET, SKB_DROP_REASON_SOCKET_BACKLOG, SKB_DROP_REASON_TCP_SYNCOOKIE, SKB_DROP_REASON_TCP_TIME_WAIT,
+} from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { dstRelease, kfreeSkbReason, nfReset } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
@@ -102,7 +104,7 @@ function tcpRcvRequest(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, sock:
   const sk = tcpSk(listener);
   sockHold(sk);
   const nsk = tcpCheckReq(sk, skb, req);
-  if (nsk === null) tcpRcvDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (typeof nsk === 'number') tcpRcvDrop(skb, nsk);
   else if (nsk === sk) tcpRcvSock(net, skb, sk);
   else tcpRcvChild(sk, nsk, skb);
   sockPut(sk);
@@ -135,7 +137,7 @@ function tcpRcvTimewait(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, tw: 
     af.sendReset(tw, skb);
     inetTwskDeschedulePut(tw);
   }
-  tcpRcvDrop(skb, status === TCP_TW_SUCCESS ? SKB_DROP_REASON_NOT_SPECIFIED : SKB_DROP_REASON_NO_SOCKET);
+  tcpRcvDrop(skb, status === TCP_TW_SUCCESS ? SKB_DROP_REASON_TCP_TIME_WAIT : SKB_DROP_REASON_NO_SOCKET);
 }
 
 /** A cached input route that is no longer this packet's is forgotten. */
@@ -158,7 +160,7 @@ export function tcpDoRcv(sock: Sock, skb: SkBuff): number {
   if (sk.skState === TCP_LISTEN) {
     const nsk = sk.afSpecific.cookieCheck(sk, skb);
     if (nsk === null) {
-      tcpRcvDrop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+      tcpRcvDrop(skb, SKB_DROP_REASON_TCP_SYNCOOKIE);
       return 0;
     }
     if (nsk !== sk) {

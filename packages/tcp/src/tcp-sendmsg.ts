@@ -9,8 +9,8 @@
 import { TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
 import { EAGAIN, ENOBUFS, EPIPE } from '@stack/kernel';
 import {
-  CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb, getPage, kfreeSkb,
-  skbCanCoalesce, skbFillPageDesc, skbTailroom,
+  CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb,
+  getPage, skbCanCoalesce, skbFillPageDesc, skbTailroom, consumeSkb,
 } from '@stack/skbuff';
 import type { SkBuff, UbufInfo } from '@stack/skbuff';
 import {
@@ -251,7 +251,7 @@ export function tcpStreamAllocSkb(sk: TcpSock, size: number, force: boolean): Sk
   if (force) {
     skForcedMemSchedule(sk, skb.truesize);
   } else if (!skWmemSchedule(sk, skb.truesize)) {
-    kfreeSkb(skb);
+    consumeSkb(skb);
     return null;
   }
   __skbReserve(skb, MAX_TCP_HEADER);
