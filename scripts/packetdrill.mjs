@@ -1,6 +1,6 @@
 // `npm run packetdrill -- ARGS`: installs and builds what the runner of packetdrill scripts needs, then runs it with ARGS.
 import { build, install, run } from './bootstrap.mjs';
 
-install(['@stack/root', '@stack/packetdrill-cli...']);
-build('js', ['@stack/packetdrill-cli...']);
+await install(['@stack/root', '@stack/packetdrill-cli...']);
+await build('js', ['@stack/packetdrill-cli...']);
 process.exitCode = await run(['apps/packetdrill/dist/main.js', ...process.argv.slice(2)]);
