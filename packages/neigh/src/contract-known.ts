@@ -8,7 +8,8 @@ import { destroyNet, sleep, worldEnter, worldLeave } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { NetDevice } from '@stack/netdev';
 import { DstEntry, allocSkb, leakReport, skbPut, skbReserve } from '@stack/skbuff';
-import type { DstOps, SkBuff } from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
+import { contractDstOps } from './contract-dst.ts';
 import { neighLookup, neighRelease } from './neigh-hash.ts';
 import { neighCreate } from './neigh-table.ts';
 import { NUD_CONNECTED } from './nud.ts';
@@ -43,21 +44,6 @@ export interface NeighKnownRule {
 function check(what: boolean, message: string): void {
   if (!what) throw new Error(`NeighTableOps contract: ${message}`);
 }
-
-function nothing(): void {}
-
-/** A route whose family wants nothing. */
-const knownDstOps: DstOps = {
-  family: 0,
-  check: (dst) => dst,
-  negativeAdvice: nothing,
-  linkFailure: nothing,
-  updatePmtu: nothing,
-  redirect: nothing,
-  mtu: () => 1500,
-  defaultAdvmss: () => 1460,
-  destroy: nothing,
-};
 
 function create(rig: NeighKnownRig, key: NeighKey): Neighbour | number {
   return neighCreate(rig.table, ...key, rig.dev);
@@ -101,7 +87,7 @@ async function leavesAtOnce(make: () => NeighKnownRig): Promise<void> {
   const neigh = createKnown(rig);
   check((neigh.nudState & NUD_CONNECTED) !== 0, 'an entry whose address is known is connected from the start');
   check(lladdr.every((octet, i) => neigh.ha[i] === octet), 'it has the address');
-  const dst = new DstEntry(knownDstOps, 0);
+  const dst = new DstEntry(contractDstOps, 0);
   dst.dev = rig.dev;
   dst.neighbour = neigh;
   for (let tag = 1; tag <= 3; tag++) send(rig, neigh, dst, tag);

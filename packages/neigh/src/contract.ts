@@ -11,7 +11,8 @@ import { destroyNet, sleep, worldEnter, worldLeave } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import type { NetDevice } from '@stack/netdev';
 import { DstEntry, allocSkb, leakReport, skbPut, skbReserve } from '@stack/skbuff';
-import type { DstOps, SkBuff } from '@stack/skbuff';
+import type { SkBuff } from '@stack/skbuff';
+import { contractDstOps } from './contract-dst.ts';
 import { neighCreate } from './neigh-table.ts';
 import { neighRelease } from './neigh-hash.ts';
 import { NUD_CONNECTED, NUD_FAILED, NUD_INCOMPLETE, NUD_REACHABLE, NUD_VALID } from './nud.ts';
@@ -48,21 +49,6 @@ export interface NeighRule {
 function check(what: boolean, message: string): void {
   if (!what) throw new Error(`NeighOps contract: ${message}`);
 }
-
-function contractNoop(): void {}
-
-/** A route whose family wants nothing. */
-const contractDstOps: DstOps = {
-  family: 0,
-  check: (dst) => dst,
-  negativeAdvice: contractNoop,
-  linkFailure: contractNoop,
-  updatePmtu: contractNoop,
-  redirect: contractNoop,
-  mtu: () => 1500,
-  defaultAdvmss: () => 1460,
-  destroy: contractNoop,
-};
 
 function neighbourOf(rig: NeighRig): Neighbour {
   const [k0, k1, k2, k3] = rig.key;
