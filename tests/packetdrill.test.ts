@@ -33,7 +33,7 @@ async function failureOf(file: string, tolerance: number, defaults = {}): Promis
 
 describe('our own scripts', () => {
   test.each(scriptsOf(own))('%s', async (name) => {
-    expect(await failureOf(join(own, name), 1000)).toBe('');
+    expect(await failureOf(join(own, name), 0)).toBe('');
   });
 });
 

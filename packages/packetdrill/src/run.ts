@@ -105,9 +105,13 @@ function flowOf(localPort: number, remotePort: number): number {
   return localPort * 65536 + remotePort;
 }
 
-/** µs since the script began. */
+/** µs since the script began, of World time in ns. A script cannot say less than one: what paces in nanoseconds is rounded. */
+function since(run: Run, time: number): number {
+  return Math.round((time - run.start) / 1000);
+}
+
 function now(run: Run): number {
-  return (run.world.now - run.start) / 1000;
+  return since(run, run.world.now);
 }
 
 async function until(run: Run, at: number): Promise<void> {
@@ -126,7 +130,7 @@ async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment;
   for (;;) {
     for (let sent = run.nic.sent.shift(); sent !== undefined; sent = run.nic.sent.shift()) {
       const segment = readSegment(sent.bytes);
-      const time = (sent.time - run.start) / 1000;
+      const time = since(run, sent.time);
       if (segment !== null && !run.oldFlows.has(flowOf(segment.sport, segment.dport)) && run.conn.owns(segment)) return { segment, time };
     }
     if (now(run) >= limit || !(await sentOr(run, limit))) return null;
@@ -142,7 +146,7 @@ function coalesce(run: Run, first: Segment, time: number, length: number): Segme
   while (whole.length > 0 && whole.length < length) {
     const next = run.nic.sent[0];
     const segment = next === undefined ? null : readSegment(next.bytes);
-    if (next === undefined || segment === null || (next.time - run.start) / 1000 !== time || !run.conn.owns(segment)) break;
+    if (next === undefined || segment === null || since(run, next.time) !== time || !run.conn.owns(segment)) break;
     if (segment.seq !== (whole.seq + whole.length) >>> 0 || segment.length > length - whole.length || segment.ack !== whole.ack) break;
     run.nic.sent.shift();
     whole = { ...whole, flags: segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
@@ -167,7 +171,8 @@ async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void>
   const { at, end } = due(run, event.when);
   const any = event.when.kind === 'any';
   const limit = any ? now(run) + ANY_LIMIT : end + run.tolerance;
-  const got = await nextSegment(run, Math.max(limit, now(run)));
+  // A microsecond more: of two timers of one instant the one that sends may be the later.
+  const got = await nextSegment(run, Math.max(limit, now(run)) + 1);
   if (got === null) throw new Mismatch(`expected ${formatSegment(spec)}\nbut nothing was sent by ${(limit / 1e6).toFixed(6)}`);
   const { time } = got;
   const segment = coalesce(run, got.segment, time, spec.length);
