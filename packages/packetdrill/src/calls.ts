@@ -1,82 +1,39 @@
 /*
- * The system calls of scripts, done to the host under test. Each takes a script's arguments and gives the call's result as the
+ * The system calls of scripts, done to a host of the house. Each takes a script's arguments and gives the call's result as the
  * kernel would (a count, a descriptor, -errno), or a promise of it; what comes back through pointers is compared here.
  */
 import { SockAddrIn } from '@stack/inet-sock';
-import { errnoName, ENOSYS } from '@stack/kernel';
+import { ENOSYS } from '@stack/kernel';
 import {
   Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
   sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysOpen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendfile, sysSendmsg, sysSendto,
   sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
 } from '@stack/socket';
+import { CallError, checkStamp, field, int, iovLength, listOf, number, pointee, PORT, same, type Args } from './call-args.ts';
 import type { Expr } from './script.ts';
+import type { CallContext, Outcome } from './target.ts';
 
-/** A call whose outcome is not what the script says. */
-export class CallError extends Error {
-  override readonly name = 'CallError';
-}
-
-/** What calls need to know of the run. */
-export interface CallContext {
+/** What calls are made with: the run's context, and the task that makes them. */
+export interface HouseCalls extends CallContext {
   readonly task: Task;
-  readonly localIp: number;
-  readonly remoteIp: number;
-  readonly localPort: number;
-  readonly remotePort: number;
-  /** Descriptors: the script's number to the host's. */
-  readonly fds: Map<number, number>;
   /** World time in ns when the script began: what timestamps count from. */
   readonly start: number;
 }
 
-/** What one kind of call does. Its last step, after the result is known, is `check`. */
-export interface Outcome {
-  readonly result: number | Promise<number>;
-  /** Compares what came back besides the result; throws a CallError. */
-  readonly check?: (result: number) => void;
-  /** The result is a new descriptor. */
-  readonly opens?: boolean;
-}
+type Call = (c: HouseCalls, args: Args) => Outcome;
 
-type Args = readonly Expr[];
-type Call = (c: CallContext, args: Args) => Outcome;
-
-const PORT = 8080;
-
-function int(args: Args, i: number, otherwise = 0): number {
-  const arg = args[i];
-  if (arg?.kind === 'int') return arg.value;
-  if (arg?.kind === 'array' && arg.items.length > 0) return int(arg.items, 0, otherwise);
-  return otherwise;
-}
-
-function fd(c: CallContext, args: Args, i = 0): number {
+function fd(c: HouseCalls, args: Args, i = 0): number {
   const number = int(args, i, -1);
   return c.fds.get(number) ?? number;
 }
 
-const remote = (c: CallContext): SockAddrIn => new SockAddrIn(c.remoteIp, PORT);
+const remote = (c: HouseCalls): SockAddrIn => new SockAddrIn(c.remoteIp, PORT);
 const zeros = (args: Args, i: number): Uint8Array => new Uint8Array(int(args, i));
-
-function field(value: Expr | undefined, name: string): Expr | undefined {
-  return value?.kind === 'struct' ? value.fields.get(name) : undefined;
-}
-
-function number(value: Expr | undefined, what: string): number {
-  if (value?.kind === 'int') return value.value;
-  throw new CallError(`${what}: a number was expected in the script`);
-}
-
-function same(what: string, want: Expr | undefined, got: unknown): void {
-  if (want === undefined || want.kind === 'any') return;
-  if (want.kind === 'int' && want.value !== Number(got)) throw new CallError(`${what}: expected ${want.value}, got ${String(got)}`);
-  if (want.kind === 'string' && want.value !== String(got)) throw new CallError(`${what}: expected "${want.value}", got "${String(got)}"`);
-}
 
 /** `{..., 2000}`: a buffer of that length. */
 function iovecs(value: Expr | undefined): Iovec[] {
   if (value?.kind !== 'array') return [];
-  return value.items.map((item) => new Iovec(new Uint8Array(item.kind === 'struct' ? number(item.items[1] ?? field(item, 'iov_len'), 'iov_len') : 0)));
+  return value.items.map((item) => new Iovec(new Uint8Array(iovLength(item))));
 }
 
 function message(spec: Expr | undefined): MsgHdr {
@@ -99,17 +56,14 @@ function camel(name: string): string {
   return name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 }
 
-/** Timestamps count from the script's start, and hold within the tolerance of 4 ms that scripts have. */
-function checkScm(c: CallContext, want: ReadonlyMap<string, Expr>, data: object): void {
+function checkScm(c: HouseCalls, want: ReadonlyMap<string, Expr>, data: object): void {
   if (!(data instanceof ScmTimestamping)) throw new CallError('cmsg_data: not a timestamp');
   const stamp = data.ts[0];
-  const wanted = number(want.get('scm_sec'), 'scm_sec') * 1e9 + number(want.get('scm_nsec'), 'scm_nsec');
   const epoch = c.task.net.world.clock.wallTime() * 1e6 - c.task.net.world.now;
-  const got = stamp.tvSec * 1e9 + stamp.tvNsec - epoch - c.start;
-  if (Math.abs(got - wanted) > 4e6) throw new CallError(`scm_timestamping: expected ${wanted} ns after the start, got ${Math.round(got)}`);
+  checkStamp(want, stamp.tvSec * 1e9 + stamp.tvNsec - epoch - c.start);
 }
 
-function checkData(c: CallContext, want: Expr | undefined, data: number | Uint8Array | object): void {
+function checkData(c: HouseCalls, want: Expr | undefined, data: number | Uint8Array | object): void {
   if (want === undefined || want.kind === 'any') return;
   if (want.kind !== 'struct') {
     same('cmsg_data', want, data);
@@ -122,7 +76,7 @@ function checkData(c: CallContext, want: Expr | undefined, data: number | Uint8A
   for (const [name, value] of want.fields) same(name, value, Reflect.get(data as object, camel(name)));
 }
 
-function checkMessage(c: CallContext, spec: Expr | undefined, msg: MsgHdr): void {
+function checkMessage(c: HouseCalls, spec: Expr | undefined, msg: MsgHdr): void {
   same('msg_flags', field(spec, 'msg_flags'), msg.msgFlags);
   const control = field(spec, 'msg_control');
   if (control?.kind !== 'array') return;
@@ -148,7 +102,7 @@ const recvmsg: Call = (c, args) => {
 function optionValue(args: Args): number | string | Linger {
   const value = args[3];
   if (value?.kind === 'string') return value.value;
-  const struct = value?.kind === 'array' ? value.items[0] : value;
+  const struct = pointee(value);
   if (struct?.kind === 'struct') return new Linger(number(field(struct, 'onoff'), 'onoff'), number(field(struct, 'linger'), 'linger'));
   return int(args, 3);
 }
@@ -156,7 +110,7 @@ function optionValue(args: Args): number | string | Linger {
 const getsockopt: Call = (c, args) => {
   const got = sysGetsockopt(c.task, fd(c, args), int(args, 1), int(args, 2));
   const result = typeof got === 'number' && got < 0 ? got : 0;
-  const want = args[3]?.kind === 'array' ? args[3].items[0] : args[3];
+  const want = pointee(args[3]);
   return { result, check: () => (result === 0 ? same('the option', want, typeof got === 'object' && 'value' in got ? got.value : got) : undefined) };
 };
 
@@ -174,7 +128,7 @@ const poll: Call = (c, args) => {
 
 const epollWait: Call = (c, args) => {
   const events: EpollEvent[] = Array.from({ length: Math.max(int(args, 2), 1) }, () => new EpollEvent());
-  const specs = args[1]?.kind === 'array' ? args[1].items : args[1] === undefined ? [] : [args[1]];
+  const specs = listOf(args[1]);
   return {
     result: sysEpollWait(c.task, fd(c, args), events, int(args, 3)),
     check: (count) => specs.slice(0, count).forEach((spec, i) => {
@@ -203,7 +157,7 @@ const fcntl: Call = (c, args) => ({ result: sysFcntl(c.task, fd(c, args), int(ar
 
 const ioctl: Call = (c, args) => {
   const got = sysIoctl(c.task, fd(c, args), int(args, 1));
-  const want = args[2]?.kind === 'array' ? args[2].items[0] : args[2];
+  const want = pointee(args[2]);
   return { result: Math.min(got, 0), check: () => (got >= 0 ? same('the answer', want, got) : undefined) };
 };
 
@@ -250,20 +204,7 @@ const calls: Readonly<Record<string, Call>> = {
 };
 
 /** Makes a call of a script. */
-export function makeCall(c: CallContext, name: string, args: Args): Outcome {
+export function makeCall(c: HouseCalls, name: string, args: Args): Outcome {
   const call = calls[name];
   return call === undefined ? { result: -ENOSYS } : call(c, args);
-}
-
-/** A result as a script writes it: `-1 EAGAIN`. */
-export function formatResult(result: number): string {
-  return result >= 0 ? String(result) : `-1 ${errnoName(-result)}`;
-}
-
-/** Compares a result with the script's; throws a CallError. */
-export function checkResult(name: string, want: Expr, errno: string | null, got: number): void {
-  if (want.kind === 'any') return;
-  const wanted = want.kind === 'int' ? want.value : 0;
-  if (errno !== null ? got === (got < 0 ? got : NaN) && errnoName(-got) === errno : got === wanted) return;
-  throw new CallError(`${name}: expected ${errno === null ? wanted : `-1 ${errno}`}, got ${formatResult(got)}`);
 }

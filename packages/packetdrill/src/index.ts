@@ -4,4 +4,5 @@ export { ScriptError } from './scanner.ts';
 export type { Action, Event, Expr, IcmpSpec, PacketSpec, Script, TcpOption, TcpSpec, UdpSpec, When } from './script.ts';
 
 // Running them
-export { runScript, type Failure, type Result, type RunOptions } from './run.ts';
+export { runScript } from './house.ts';
+export type { Failure, Result, RunOptions } from './run.ts';

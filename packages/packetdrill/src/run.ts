@@ -1,22 +1,17 @@
 /*
- * Runs a script against a host of its own, in virtual time: exact to the nanosecond, no waiting, the same on every run.
+ * Runs a script against a target (target.ts).
  *
- * runScript() -> runEvent() for each event: waits for its time, then sends the packet, makes the call, runs the commands or the
- * assertions; or takes what the host has sent and compares it (expect.ts). A call with an end time blocks beside what follows.
+ * runScriptOn() -> runEvent() for each event: waits for its time, then sends the packet, makes the call, runs the commands or the
+ * assertions; or takes what the target has sent and compares it (expect.ts). A call with an end time blocks beside what follows.
  */
-import { createHost, type Host } from '@stack/host';
 import { inAton } from '@stack/inet-sock';
-import { ipRouteAdd } from '@stack/ip';
-import { createWorld, sleep, worldCrossing, type CtlValue, type World } from '@stack/kernel';
-import { exitTask, SOL_TCP, sysCall, sysGetsockopt } from '@stack/socket';
-import { TCP_INFO } from '@stack/tcp';
-import { checkResult, makeCall, type CallContext, type Outcome } from './calls.ts';
-import { runCommands, type Machine } from './commands.ts';
+import type { CtlValue } from '@stack/kernel';
+import { checkResult } from './call-args.ts';
 import { Connection, compareSegment, inboundNumbers, noteInbound } from './expect.ts';
-import { nicReceive, ScriptNic } from './nic.ts';
 import { runPython } from './python.ts';
 import type { CallAction, Event, IcmpSpec, PacketSpec, Script, TcpSpec, When } from './script.ts';
 import { symbols } from './symbols.ts';
+import type { CallContext, Outcome, TargetOps } from './target.ts';
 import { formatSegment, icmpPacket, readSegment, tcpPacket, udpPacket, type Segment } from './wire.ts';
 
 export interface RunOptions {
@@ -62,42 +57,47 @@ interface Blocked {
   readonly done: Promise<void>;
 }
 
-class Run {
-  readonly world: World;
-  readonly host: Host;
-  readonly nic: ScriptNic;
-  readonly machine: Machine;
+/** What a script and whoever runs it have settled. */
+export interface Settings {
+  readonly localIp: string;
+  readonly remoteIp: string;
+  readonly tolerance: number;
+}
+
+/** A script's own options go before the runner's. */
+export function settingsOf(script: Script, options: RunOptions): Settings {
+  return {
+    localIp: script.options.get('local_ip') ?? options.localIp ?? '192.168.0.1',
+    remoteIp: script.options.get('remote_ip') ?? options.remoteIp ?? '192.0.2.1',
+    tolerance: Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000),
+  };
+}
+
+class Run<T = unknown> {
+  readonly ops: TargetOps<T>;
+  readonly target: T;
   readonly calls: CallContext;
   readonly tolerance: number;
   readonly tick: number;
   readonly log: string[];
-  start: number;
   conn: Connection;
   nextPort: number;
   /** Connections that are no longer under test, by their ports. */
   readonly oldFlows: Set<number>;
   blocked: Blocked | null;
 
-  constructor(script: Script, options: RunOptions) {
-    const localIp = script.options.get('local_ip') ?? options.localIp ?? '192.168.0.1';
-    const remoteIp = script.options.get('remote_ip') ?? options.remoteIp ?? '192.0.2.1';
-    this.world = createWorld();
-    this.host = createHost({ world: this.world, name: 'test' });
-    this.nic = new ScriptNic(this.host.net, 'tun0');
-    this.host.addNic({ device: this.nic.dev, address: `${localIp}/${options.prefixLength ?? 16}` });
-    sysCall(ipRouteAdd(this.host.net, { dst: 'default', dev: 'tun0' }), 'ip route add default');
-    this.machine = { host: this.host, nic: this.nic, defaults: options.defaults ?? {} };
-    this.tolerance = Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000);
+  constructor(ops: TargetOps<T>, target: T, script: Script, options: RunOptions) {
+    const settings = settingsOf(script, options);
+    this.ops = ops;
+    this.target = target;
+    this.calls = { localIp: inAton(settings.localIp), remoteIp: inAton(settings.remoteIp), fds: new Map() };
+    this.tolerance = settings.tolerance;
     this.tick = Number(script.options.get('tcp_ts_tick_usecs') ?? 0);
     this.log = [];
-    this.start = 0;
-    this.conn = new Connection(inAton(localIp), inAton(remoteIp), LOCAL_PORT, LOCAL_PORT);
+    this.conn = new Connection(this.calls.localIp, this.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
     this.nextPort = FIRST_REMOTE_PORT;
     this.oldFlows = new Set();
     this.blocked = null;
-    this.calls = {
-      task: this.host.task, localIp: inAton(localIp), remoteIp: inAton(remoteIp), localPort: LOCAL_PORT, remotePort: LOCAL_PORT, fds: new Map(), start: 0,
-    };
   }
 }
 
@@ -105,18 +105,9 @@ function flowOf(localPort: number, remotePort: number): number {
   return localPort * 65536 + remotePort;
 }
 
-/** µs since the script began, of World time in ns. A script cannot say less than one: what paces in nanoseconds is rounded. */
-function since(run: Run, time: number): number {
-  return Math.round((time - run.start) / 1000);
-}
-
+/** µs since the script began. */
 function now(run: Run): number {
-  return since(run, run.world.now);
-}
-
-async function until(run: Run, at: number): Promise<void> {
-  const wait = at - now(run);
-  if (wait > 0) await sleep(run.world, wait / 1000);
+  return run.ops.now(run.target);
 }
 
 /** When an event is due, in µs since the script began. */
@@ -128,12 +119,10 @@ function due(run: Run, when: When): { at: number; end: number } {
 /** Resolves with the next packet that belongs to the connection; null if none is sent by `limit`. */
 async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment; time: number } | null> {
   for (;;) {
-    for (let sent = run.nic.sent.shift(); sent !== undefined; sent = run.nic.sent.shift()) {
-      const segment = readSegment(sent.bytes);
-      const time = since(run, sent.time);
-      if (segment !== null && !run.oldFlows.has(flowOf(segment.sport, segment.dport)) && run.conn.owns(segment)) return { segment, time };
-    }
-    if (now(run) >= limit || !(await sentOr(run, limit))) return null;
+    const sent = await run.ops.nextSent(run.target, limit);
+    if (sent === null) return null;
+    const segment = readSegment(sent.bytes);
+    if (segment !== null && !run.oldFlows.has(flowOf(segment.sport, segment.dport)) && run.conn.owns(segment)) return { segment, time: sent.time };
   }
 }
 
@@ -141,30 +130,17 @@ async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment;
  * Takes the segments behind `first` that were sent at the same time and go on where it ends, up to `length` octets: how many
  * sk_buffs a flight was cut into is nothing that a script knows.
  */
-function coalesce(run: Run, first: Segment, time: number, length: number): Segment {
+async function coalesce(run: Run, first: Segment, time: number, length: number): Promise<Segment> {
   let whole = first;
   while (whole.length > 0 && whole.length < length) {
-    const next = run.nic.sent[0];
-    const segment = next === undefined ? null : readSegment(next.bytes);
-    if (next === undefined || segment === null || since(run, next.time) !== time || !run.conn.owns(segment)) break;
+    const next = run.ops.peekSent(run.target);
+    const segment = next === null ? null : readSegment(next.bytes);
+    if (next === null || segment === null || next.time !== time || !run.conn.owns(segment)) break;
     if (segment.seq !== (whole.seq + whole.length) >>> 0 || segment.length > length - whole.length || segment.ack !== whole.ack) break;
-    run.nic.sent.shift();
+    await run.ops.nextSent(run.target, time);
     whole = { ...whole, flags: segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
   }
   return whole;
-}
-
-/** Waits for the next packet; false if it is `limit` first. */
-async function sentOr(run: Run, limit: number): Promise<boolean> {
-  const timer = new AbortController();
-  const sent = new Promise<boolean>((resolve) => {
-    run.nic.waiting = () => resolve(true);
-  });
-  const late = sleep(run.world, Math.max(0, limit - now(run)) / 1000, timer.signal).then(() => false, () => false);
-  const came = await Promise.race([sent, late]);
-  run.nic.waiting = null;
-  timer.abort();
-  return came;
 }
 
 async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void> {
@@ -175,7 +151,7 @@ async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void>
   const got = await nextSegment(run, Math.max(limit, now(run)) + 1);
   if (got === null) throw new Mismatch(`expected ${formatSegment(spec)}\nbut nothing was sent by ${(limit / 1e6).toFixed(6)}`);
   const { time } = got;
-  const segment = coalesce(run, got.segment, time, spec.length);
+  const segment = await coalesce(run, got.segment, time, spec.length);
   const shown = run.conn.relative(segment);
   log(run, time, '>', formatSegment(shown));
   const wrong = compareSegment(run.conn, spec, segment, shown, run.tick, run.tolerance);
@@ -234,9 +210,9 @@ function checkCall(run: Run, call: CallAction, outcome: Outcome, result: number)
 async function runCall(run: Run, event: Event, call: CallAction): Promise<void> {
   await finishBlocked(run);
   const { at, end } = due(run, event.when);
-  await until(run, at);
+  await run.ops.until(run.target, at);
   noteCall(run, call.name);
-  const outcome = makeCall(run.calls, call.name, call.args);
+  const outcome = run.ops.call(run.target, run.calls, call.name, call.args, event.when.until !== undefined);
   const done = typeof outcome.result === 'number' ? null : outcome.result.then((result) => returned(run, end, call, outcome, result));
   if (done === null) {
     returned(run, end, call, outcome, outcome.result as number);
@@ -259,23 +235,17 @@ async function finishBlocked(run: Run): Promise<void> {
   const { blocked } = run;
   if (blocked === null) return;
   run.blocked = null;
-  const timer = new AbortController();
-  const limit = sleep(run.world, Math.max(0, blocked.due + run.tolerance - now(run)) / 1000 + 0.001, timer.signal).then(() => true, () => false);
-  const late = await Promise.race([blocked.done.then(() => false), limit]);
-  timer.abort();
-  if (late) throw new Mismatch(`line ${blocked.event.line}: ${blocked.event.text}\nhas not returned at ${seconds(blocked.due)}`);
+  const returned = await run.ops.settled(run.target, blocked.done, Math.max(now(run), blocked.due + run.tolerance) + 1);
+  if (!returned) throw new Mismatch(`line ${blocked.event.line}: ${blocked.event.text}\nhas not returned at ${seconds(blocked.due)}`);
 }
 
 /** TCP_INFO's fields as `tcpi_…`, and the constants that assertions use. */
 function pythonNames(run: Run): Map<string, number> {
   const names = new Map(symbols);
-  const fds = [...run.calls.fds.values()];
-  for (const fd of fds.reverse()) {
-    const info = sysGetsockopt(run.calls.task, fd, SOL_TCP, TCP_INFO);
-    if (typeof info !== 'object') continue;
-    for (const [name, value] of Object.entries(info)) {
-      if (typeof value === 'number') names.set(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value);
-    }
+  for (const fd of [...run.calls.fds.values()].reverse()) {
+    const info = run.ops.tcpInfo(run.target, fd);
+    if (info === null) continue;
+    for (const [name, value] of info) names.set(name, value);
     return names;
   }
   return names;
@@ -292,9 +262,9 @@ async function runEvent(run: Run, event: Event): Promise<void> {
     await runCall(run, event, action);
     return;
   }
-  await until(run, due(run, event.when).at);
-  if (action.kind === 'packet') nicReceive(run.nic, inboundBytes(run, action.packet));
-  else if (action.kind === 'command') runCommands(run.machine, action.text);
+  await run.ops.until(run.target, due(run, event.when).at);
+  if (action.kind === 'packet') run.ops.receive(run.target, inboundBytes(run, action.packet));
+  else if (action.kind === 'command') run.ops.commands(run.target, action.text);
   else runPython(action.text, pythonNames(run));
 }
 
@@ -302,27 +272,28 @@ function failureOf(run: Run, event: Event | null, error: unknown): Failure {
   return { line: event?.line ?? 0, text: event?.text ?? '', message: error instanceof Error ? error.message : String(error), time: now(run) };
 }
 
-/** Runs a script. The result says where it failed, if it did; it throws only if the stack itself breaks. */
-export async function runScript(script: Script, options: RunOptions = {}): Promise<Result> {
-  const run = new Run(script, options);
-  let failure: Failure | null = null;
+async function runEvents(run: Run, script: Script): Promise<Failure | null> {
   let current: Event | null = null;
   try {
-    if (script.init !== null) runCommands(run.machine, script.init);
-    run.start = run.world.now;
-    worldCrossing(run.world);
+    if (script.init !== null) run.ops.commands(run.target, script.init);
+    run.ops.begin(run.target);
     for (const event of script.events) {
       current = event;
       await runEvent(run, event);
     }
     await finishBlocked(run);
-    if (script.cleanup !== null) runCommands(run.machine, script.cleanup);
+    if (script.cleanup !== null) run.ops.commands(run.target, script.cleanup);
+    return null;
   } catch (error) {
-    failure = failureOf(run, current, error);
+    return failureOf(run, current, error);
   }
-  const { panicked } = run.host.net;
-  exitTask(run.host.task);
-  await run.host.close();
-  if (panicked !== null) failure = { ...failureOf(run, current, panicked), message: `the host panicked: ${panicked.stack ?? panicked.message}` };
-  return { failure, log: run.log };
+}
+
+/** Runs a script against `target`, which ends with it. The result says where it failed, if it did. */
+export async function runScriptOn<T>(ops: TargetOps<T>, target: T, script: Script, options: RunOptions): Promise<Result> {
+  const run = new Run(ops, target, script, options) as Run;
+  const failure = await runEvents(run, script);
+  const broken = await ops.close(target);
+  if (broken === '') return { failure, log: run.log };
+  return { failure: { line: 0, text: '', time: now(run), ...failure, message: broken }, log: run.log };
 }

@@ -1,0 +1,72 @@
+/*
+ * Reading a script's arguments, and comparing what a call gave back with what the script says.
+ */
+import { errnoName } from '@stack/kernel';
+import type { Expr } from './script.ts';
+
+/** A call whose outcome is not what the script says. */
+export class CallError extends Error {
+  override readonly name = 'CallError';
+}
+
+export type Args = readonly Expr[];
+
+/** The port of the target's end, and of a peer that it connects to. */
+export const PORT = 8080;
+
+/** A number, or the first of `[a list]`. */
+export function int(args: Args, i: number, otherwise = 0): number {
+  const arg = args[i];
+  if (arg?.kind === 'int') return arg.value;
+  if (arg?.kind === 'array' && arg.items.length > 0) return int(arg.items, 0, otherwise);
+  return otherwise;
+}
+
+/** `[value]` is the value: a pointer to it. */
+export function pointee(value: Expr | undefined): Expr | undefined {
+  return value?.kind === 'array' ? value.items[0] : value;
+}
+
+export function listOf(value: Expr | undefined): readonly Expr[] {
+  if (value === undefined) return [];
+  return value.kind === 'array' ? value.items : [value];
+}
+
+export function field(value: Expr | undefined, name: string): Expr | undefined {
+  return value?.kind === 'struct' ? value.fields.get(name) : undefined;
+}
+
+export function number(value: Expr | undefined, what: string): number {
+  if (value?.kind === 'int') return value.value;
+  throw new CallError(`${what}: a number was expected in the script`);
+}
+
+export function same(what: string, want: Expr | undefined, got: unknown): void {
+  if (want === undefined || want.kind === 'any') return;
+  if (want.kind === 'int' && want.value !== Number(got)) throw new CallError(`${what}: expected ${want.value}, got ${String(got)}`);
+  if (want.kind === 'string' && want.value !== String(got)) throw new CallError(`${what}: expected "${want.value}", got "${String(got)}"`);
+}
+
+/** `{..., 2000}`: the length of that buffer. */
+export function iovLength(item: Expr): number {
+  return item.kind === 'struct' ? number(item.items[1] ?? field(item, 'iov_len'), 'iov_len') : 0;
+}
+
+/** Timestamps count from the script's start, and hold within the tolerance of 4 ms that scripts have. */
+export function checkStamp(want: ReadonlyMap<string, Expr>, got: number): void {
+  const wanted = number(want.get('scm_sec'), 'scm_sec') * 1e9 + number(want.get('scm_nsec'), 'scm_nsec');
+  if (Math.abs(got - wanted) > 4e6) throw new CallError(`scm_timestamping: expected ${wanted} ns after the start, got ${Math.round(got)}`);
+}
+
+/** A result as a script writes it: `-1 EAGAIN`. */
+export function formatResult(result: number): string {
+  return result >= 0 ? String(result) : `-1 ${errnoName(-result)}`;
+}
+
+/** Compares a result with the script's; throws a CallError. */
+export function checkResult(name: string, want: Expr, errno: string | null, got: number): void {
+  if (want.kind === 'any') return;
+  const wanted = want.kind === 'int' ? want.value : 0;
+  if (errno !== null ? got === (got < 0 ? got : NaN) && errnoName(-got) === errno : got === wanted) return;
+  throw new CallError(`${name}: expected ${errno === null ? wanted : `-1 ${errno}`}, got ${formatResult(got)}`);
+}

@@ -1,0 +1,53 @@
+/*
+ * What a script runs against: a host of the house in virtual time (house.ts), or the machine's own Linux (linux.ts). run.ts knows
+ * scripts and packets; whoever is under test is a table of functions that take the target first.
+ */
+import type { Expr } from './script.ts';
+
+/** A packet that the target sent: its octets from the IP header on, and µs since the script began. */
+export interface Sent {
+  readonly time: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What calls need to know of the run. */
+export interface CallContext {
+  readonly localIp: number;
+  readonly remoteIp: number;
+  /** Descriptors: the script's number to the target's. */
+  readonly fds: Map<number, number>;
+}
+
+/** What a call did. Its last step, after the result is known, is `check`. */
+export interface Outcome {
+  readonly result: number | Promise<number>;
+  /** Compares what came back besides the result; throws a CallError. */
+  readonly check?: (result: number) => void;
+  /** The result is a new descriptor. */
+  readonly opens?: boolean;
+}
+
+export interface TargetOps<T> {
+  /** Runs commands: a block in backticks. Throws at the first that fails. */
+  readonly commands: (t: T, text: string) => void;
+  /** The script begins: its clock is 0. */
+  readonly begin: (t: T) => void;
+  /** µs since the script began. */
+  readonly now: (t: T) => number;
+  /** Resolves at `at` µs. */
+  readonly until: (t: T, at: number) => Promise<void>;
+  /** Resolves with whether `done` was settled by `at` µs. */
+  readonly settled: (t: T, done: Promise<void>, at: number) => Promise<boolean>;
+  /** Resolves with the next packet that the target sends, or null if none is sent by `limit` µs. */
+  readonly nextSent: (t: T, limit: number) => Promise<Sent | null>;
+  /** The next packet that was sent already, left where it is. */
+  readonly peekSent: (t: T) => Sent | null;
+  /** Hands the target a packet. */
+  readonly receive: (t: T, bytes: Uint8Array) => void;
+  /** Makes a call. `blocking`: the script says when it returns. */
+  readonly call: (t: T, context: CallContext, name: string, args: readonly Expr[], blocking: boolean) => Outcome;
+  /** The fields of a socket's TCP_INFO as `tcpi_…`; null if the descriptor is no TCP socket. */
+  readonly tcpInfo: (t: T, fd: number) => ReadonlyMap<string, number> | null;
+  /** Ends it. Resolves with what broke in the target itself; empty if nothing. */
+  readonly close: (t: T) => Promise<string>;
+}
