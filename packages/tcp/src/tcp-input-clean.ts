@@ -17,6 +17,7 @@ import { tcpCountDelivered, tcpRemoveRenoSacks } from './tcp-input-loss.ts';
 import { tcpAckUpdateRtt } from './tcp-input-rtt.ts';
 import { tcpCheckSackReordering } from './tcp-input-sack.ts';
 import { tcpSkbSpuriousRetrans } from './tcp-input-undo.ts';
+import { tcpMtupProbeSuccess } from './tcp-mtu-probe.ts';
 import { tcpTrimHead } from './tcp-output-frag.ts';
 import { tcpRateSkbDelivered } from './tcp-rate.ts';
 import { tcpRackAdvance } from './tcp-recovery.ts';
@@ -104,7 +105,7 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState, priorSndUna: number): n
 /** Something was acknowledged: reordering shows, and without SACK the count of duplicates falls. */
 function tcpCleanAcked(sk: TcpSock, st: TcpSacktagState, pktsAcked: number, priorFack: number, priorSacked: number): void {
   const mtup = sk.icskMtup;
-  if (mtup !== null && mtup.probeSize !== 0 && !after(mtup.probeSeqEnd, sk.sndUna)) mtup.probeSize = 0;
+  if (mtup !== null && mtup.probeSize !== 0 && !after(mtup.probeSeqEnd, sk.sndUna)) tcpMtupProbeSuccess(sk, mtup);
   if (tcpIsReno(sk)) {
     tcpRemoveRenoSacks(sk, pktsAcked, (st.flag & FLAG_ECE) !== 0);
     // Without SACK it is not known which of them was the original.

@@ -7,6 +7,7 @@
  */
 import { msecsToJiffies, usecsToJiffies } from '@stack/kernel';
 import { ICSK_TIME_RETRANS } from '@stack/inet-sock';
+import type { IcskMtup } from '@stack/inet-sock';
 import { TCP_SYN_SENT } from '@stack/socket';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
 import { CA_EVENT_LOSS, tcpCaEvent, tcpSetCaState } from './tcp-cong.ts';
@@ -26,6 +27,7 @@ import {
   tcpTryUndoDsack, tcpTryUndoLoss, tcpTryUndoPartial, tcpTryUndoRecovery,
 } from './tcp-input-undo.ts';
 import { LINUX_MIB_TCPRENORECOVERY, LINUX_MIB_TCPSACKRECOVERY } from './tcp-mib.ts';
+import { tcpMtupProbeFailed } from './tcp-mtu-probe.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpCurrentMss, tcpSkbSeglen } from './tcp-output-mss.ts';
 import { tcpXmitRetransmitQueue } from './tcp-output-retransmit.ts';
@@ -188,6 +190,14 @@ function tcpProcessRecovery(sk: TcpSock, st: TcpSacktagState, priorSndUna: numbe
   return false;
 }
 
+/** Is it a probe of the MTU that is missing? Then it goes again in smaller pieces, and the window stays as it is (RFC 4821 §7.5). */
+function tcpMtuProbeWasLost(sk: TcpSock, mtup: IcskMtup): boolean {
+  if (sk.icskCaState >= TCP_CA_CWR || mtup.probeSize === 0 || sk.sndUna !== mtup.probeSeqStart) return false;
+  tcpMtupProbeFailed(sk, mtup);
+  tcpSimpleRetransmit(sk);
+  return true;
+}
+
 /**
  * An ACK that is not plain progress: duplicate, SACK, ECE, or outside Open. Decides what is lost, in which state we
  * are, and (st.rexmit) what is to be sent; sends nothing itself.
@@ -217,6 +227,7 @@ export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUn
       tcpTryToOpen(sk, flag);
       return;
     }
+    if (sk.icskMtup !== null && tcpMtuProbeWasLost(sk, sk.icskMtup)) return;
     tcpEnterRecovery(sk, eceAck);
     fastRexmit = true;
   }

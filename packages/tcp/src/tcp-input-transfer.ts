@@ -10,6 +10,7 @@ import { tcpInitCongestionControl } from './tcp-cong.ts';
 import { __tcpFastPathOn } from './tcp-input-fast.ts';
 import { tcpInitBufferSpace } from './tcp-input-rcvbuf.ts';
 import { tcpInitMetrics } from './tcp-metrics.ts';
+import { tcpMtupInit } from './tcp-mtu-probe.ts';
 import { tcpInitCwnd } from './tcp-output-cwnd.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpKeepaliveTimeWhen } from './tcp-space.ts';
@@ -23,6 +24,7 @@ export function tcpTryUndoSpuriousSyn(sk: TcpSock): void {
 
 /** All that begins with the first data. */
 export function tcpInitTransfer(sk: TcpSock): void {
+  tcpMtupInit(sk);
   sk.afSpecific.rebuildHeader(sk);
   tcpInitMetrics(sk);
   // RFC 5681 §3.1: a SYN that was really lost starts with one segment; the first loss is forgiven.

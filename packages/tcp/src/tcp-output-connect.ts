@@ -20,6 +20,7 @@ import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN } from './tcp-hdr.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
 import { TCP_MIB_ACTIVEOPENS } from './tcp-mib.ts';
+import { tcpMtupInit } from './tcp-mtu-probe.ts';
 import { tcpIncStats } from './netns-tcp.ts';
 import { tcpInitNondataSkb } from './tcp-output-ctrl.ts';
 import { tcpDstAdvmss, tcpMssClamp, tcpPathMtu, tcpSyncMss } from './tcp-output-mss.ts';
@@ -62,6 +63,7 @@ function tcpConnectInit(sk: TcpSock): void {
   if (sk.skNet.tcp.sysctlTcpTimestamps !== 0) sk.tcpHeaderLen += TCPOLEN_TSTAMP_ALIGNED;
   if (sk.rxOpt.userMss !== 0) sk.rxOpt.mssClamp = sk.rxOpt.userMss;
   sk.maxWindow = 0;
+  tcpMtupInit(sk);
   tcpSyncMss(sk, tcpPathMtu(sk));
   tcpConnectWindow(sk);
   sk.skErr = 0;

@@ -4,7 +4,6 @@
  * Order of calls: tcpSyncMss when the MTU is (re)learnt; tcpCurrentMss before each round of sending.
  * Read first: RFC 9293 §3.7.1–3.7.2; RFC 6691; RFC 1191.
  */
-import { IcskMtup } from '@stack/inet-sock';
 import { dstMetricAdvmss, dstMtu } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
@@ -31,7 +30,7 @@ export function tcpMtuToMssNoOptions(sk: TcpSock, pmtu: number): number {
 }
 
 /** Payload that fits into a packet of `pmtu` bytes. */
-function tcpMtuToMss(sk: TcpSock, pmtu: number): number {
+export function tcpMtuToMss(sk: TcpSock, pmtu: number): number {
   return tcpMtuToMssNoOptions(sk, pmtu) - (sk.tcpHeaderLen - TCP_HDR_LEN);
 }
 
@@ -43,28 +42,8 @@ export function tcpBoundToHalfWnd(sk: TcpSock, pktsize: number): number {
 }
 
 /** The path MTU of which mss is the MSS. */
-function tcpMssToMtu(sk: TcpSock, mss: number): number {
+export function tcpMssToMtu(sk: TcpSock, mss: number): number {
   return mss + sk.tcpHeaderLen + sk.icskExtHdrLen + sk.afSpecific.netHeaderLen;
-}
-
-/**
- * Retransmissions come to nothing and nobody says why: large segments may vanish on the path (RFC 4821 §7.7). With
- * tcp_mtu_probing the MSS goes down to tcp_base_mss, and to half of it each time that this is called again.
- * Deviation: larger segments are not tried again afterwards (RFC 4821 §7.2); a new connection begins with the path's MTU.
- */
-export function tcpMtuProbing(sk: TcpSock): void {
-  const tcp = sk.skNet.tcp;
-  if (tcp.sysctlTcpMtuProbing === 0) return;
-  if (sk.icskMtup === null) {
-    sk.icskMtup = new IcskMtup();
-    sk.icskMtup.enabled = true;
-    sk.icskMtup.searchHigh = sk.icskPmtuCookie;
-    sk.icskMtup.searchLow = tcpMssToMtu(sk, tcp.sysctlTcpBaseMss);
-  } else {
-    const half = Math.min(tcpMtuToMss(sk, sk.icskMtup.searchLow) >> 1, tcp.sysctlTcpBaseMss);
-    sk.icskMtup.searchLow = tcpMssToMtu(sk, Math.max(half, tcp.sysctlTcpMtuProbeFloor, tcp.sysctlTcpMinSndMss));
-  }
-  tcpSyncMss(sk, sk.icskPmtuCookie);
 }
 
 /** Takes over a path MTU. @returns the MSS, which is kept in sk.mssCache */

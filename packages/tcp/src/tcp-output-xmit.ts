@@ -14,6 +14,7 @@ import { tcpMstampRefresh } from './tcp-clock.ts';
 import { tcpInCwndReduction } from './tcp-input-cwnd.ts';
 import { tcpCheckSpace } from './tcp-input-sndbuf.ts';
 import { LINUX_MIB_TCPORIGDATASENT } from './tcp-mib.ts';
+import { MTU_PROBE_SENT, MTU_PROBE_WAIT, tcpMtuProbe } from './tcp-mtu-probe.ts';
 import { netAddStats } from './netns-tcp.ts';
 import { tcpCwndValidate } from './tcp-output-cwnd.ts';
 import { tcpFragment, tcpSetSkbTsoSegs } from './tcp-output-frag.ts';
@@ -64,6 +65,14 @@ function tcpMinshallUpdate(sk: TcpSock, mssNow: number, skb: SkBuff): void {
   if (skb.len < tcpSkbPcount(skb) * mssNow) sk.sndSml = tcbEndSeq(skb);
 }
 
+/** A probe of the MTU goes ahead of all else. @returns MTU_PROBE_… */
+function tcpMtuProbeXmit(sk: TcpSock): number {
+  const result = tcpMtuProbe(sk);
+  const probe = tcpSendHead(sk);
+  if (result === MTU_PROBE_SENT && probe !== null) tcpEventNewDataSent(sk, probe);
+  return result;
+}
+
 /**
  * Sends what may be sent.
  * @param nonagle TCP_NAGLE_* @param pushOne 0 all, 1 one sk_buff, 2 one segment even against the window: a loss probe
@@ -71,8 +80,13 @@ function tcpMinshallUpdate(sk: TcpSock, mssNow: number, skb: SkBuff): void {
  */
 export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushOne: number): boolean {
   tcpMstampRefresh(sk);
-  const maxSegs = tcpTsoSegs(sk, mssNow);
   let sentPkts = 0;
+  if (sk.icskMtup !== null && pushOne === 0) {
+    const probe = tcpMtuProbeXmit(sk);
+    if (probe === MTU_PROBE_WAIT) return false;
+    if (probe === MTU_PROBE_SENT) sentPkts = 1;
+  }
+  const maxSegs = tcpTsoSegs(sk, mssNow);
   let isCwndLimited = false;
   let isRwndLimited = false;
   for (let skb = tcpSendHead(sk); skb !== null; skb = tcpSendHead(sk)) {

@@ -31,9 +31,9 @@ import {
   LINUX_MIB_TCPLOSSFAILURES, LINUX_MIB_TCPRENOFAILURES, LINUX_MIB_TCPRENORECOVERYFAIL, LINUX_MIB_TCPSACKFAILURES,
   LINUX_MIB_TCPSACKRECOVERYFAIL, LINUX_MIB_TCPTIMEOUTS,
 } from './tcp-mib.ts';
+import { tcpMtuProbing } from './tcp-mtu-probe.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpSendAck, tcpSendActiveReset, tcpSendProbe0 } from './tcp-output-ctrl.ts';
-import { tcpMtuProbing } from './tcp-output-mss.ts';
 import { tcpRetransmitSkb } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpSendLossProbe } from './tcp-output-tlp.ts';

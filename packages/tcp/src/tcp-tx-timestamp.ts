@@ -58,6 +58,16 @@ export function tcpFragmentTstamp(skb: SkBuff, buff: SkBuff): void {
   tcbSetTxstampAck(buff, ack);
 }
 
+/** `next` goes into skb: so does its stamp. */
+export function tcpSkbCollapseTstamp(skb: SkBuff, next: SkBuff): void {
+  const flags = next.shinfo.txFlags & SKBTX_ANY_TSTAMP;
+  const ack = tcbTxstampAck(next);
+  if (flags === 0 && !ack) return;
+  skb.shinfo.txFlags |= flags;
+  skb.shinfo.tskey = next.shinfo.tskey;
+  if (ack) tcbSetTxstampAck(skb, true);
+}
+
 /** An ACK moved sndUna on from priorSndUna: if that passed the stamped octet of skb, the user hears of it. */
 export function tcpAckTstamp(sk: TcpSock, skb: SkBuff, priorSndUna: number): void {
   if (!tcbTxstampAck(skb)) return;
