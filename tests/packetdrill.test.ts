@@ -12,11 +12,14 @@ const withSuite = existsSync(join(suite, 'scripts'));
 
 /** Scripts of the suite for whose subject nothing is built yet, or that do not hold yet; their count is in README.md. */
 const notYet: ReadonlySet<string> = new Set([
-  'blocking/blocking-write.pkt',
-  'fast_retransmit/fr-4pkt-fack-last-mss.pkt',
   'slow_start/slow-start-fq-ack-per-2pkt.pkt',
-  'timestamping/partial.pkt',
 ]);
+
+/**
+ * Scripts that Linux itself does not keep within 4 ms: this one has RACK's reordering timer after 40 ms, where a quarter of the
+ * RTT and 2 ms are 27 (as sack/sack-shift-sacked-7-3-4-8-9-fack.pkt has it); Linux 6.18 with HZ=250 was seen to take 29 to 32.
+ */
+const tolerances: ReadonlyMap<string, number> = new Map([['fast_retransmit/fr-4pkt-fack-last-mss.pkt', 14_000]]);
 
 const defines = new Map(Object.entries({
   TFO_COOKIE: '3021b9d889017eeb', CODE: 'host_unreachable', CMSG_LEVEL_IP: 'SOL_IP', CMSG_TYPE_RECVERR: 'IP_RECVERR',
@@ -42,7 +45,7 @@ describe.skipIf(!withSuite)(`the suite${withSuite ? '' : `: not at ${suite}`}`, 
   const all = withSuite ? scriptsOf(join(suite, 'scripts')) : ['none'];
 
   test.each(all.filter((name) => !notYet.has(name)))('%s', async (name) => {
-    expect(await failureOf(join(suite, 'scripts', name), 4000, defaults)).toBe('');
+    expect(await failureOf(join(suite, 'scripts', name), tolerances.get(name) ?? 4000, defaults)).toBe('');
   });
 
   test('what does not hold yet does not hold: else it belongs above', async () => {

@@ -173,7 +173,8 @@ export function skbTryCoalesce(to: SkBuff, from: SkBuff): number {
     head.size = headlen;
     getPage(source.page);
   } else {
-    delta -= source.page.size;
+    // Its owner may have charged less than the head is.
+    delta = Math.max(delta - source.page.size, len);
   }
   for (let i = 0; i < source.nrFrags; i++) {
     skbFragCopy(target.frags[target.nrFrags++]!, source.frags[i]!);

@@ -2,10 +2,18 @@
  * Constants of the engine (the kernel's include/net/tcp.h). Times in jiffies unless the name says µs.
  */
 import { HZ } from '@stack/kernel';
+import { SKB_TRUESIZE } from '@stack/skbuff';
 
 /** Room in front of every segment: TCP header with options, carrier header, link header. */
 export const MAX_TCP_HEADER = 192;
-/** Most option bytes of a segment. */
+/**
+ * truesize of a sending sk_buff without payload: Linux's, whose head has room for 320 bytes of headers.
+ * Deviation: the linear part holds payload here, and has a slot of the pool; on Linux payload lies in page fragments and
+ * counts by the byte. What is charged is Linux's number, so that SO_SNDBUF and SO_MEMINFO mean what they mean there.
+ */
+export const TCP_SKB_HEAD_TRUESIZE = SKB_TRUESIZE(320);
+/** The part of it that is the sk_buff itself: what does not lie in the slot of the head. */
+export const SKB_STRUCT_TRUESIZE = 256;
 /* Bits of net.ipv4.tcp_fastopen. */
 export const TFO_CLIENT_ENABLE = 1;
 export const TFO_SERVER_ENABLE = 2;
@@ -13,6 +21,7 @@ export const TFO_CLIENT_NO_COOKIE = 4;
 export const TFO_SERVER_COOKIE_NOT_REQD = 0x200;
 export const TFO_SERVER_WO_SOCKOPT1 = 0x400;
 
+/** Most option bytes of a segment. */
 export const MAX_TCP_OPTION_SPACE = 40;
 /** The least MSS ever used for sending, and the default of RFC 9293 §3.7.1. */
 export const TCP_MIN_MSS = 88;

@@ -73,7 +73,10 @@ function tcpSynDataSkb(sk: TcpSock, syn: SkBuff, req: TcpFastopenReq): SkBuff | 
   const space = Math.min(tcpMtuToMssNoOptions(sk, sk.icskPmtuCookie) - MAX_TCP_OPTION_SPACE, req.size);
   const skb = tcpStreamAllocSkb(sk, Math.max(space, 0), false);
   if (skb === null) return null;
-  if (space > 0 && req.msg !== null) copyFromIter(skb.buf, __skbPut(skb, space), space, req.msg);
+  if (space > 0 && req.msg !== null) {
+    copyFromIter(skb.buf, __skbPut(skb, space), space, req.msg);
+    skb.truesize += space;
+  }
   req.copied = skb.len;
   tcbSetSeq(skb, tcbSeq(syn));
   tcbSetEndSeq(skb, tcbEndSeq(syn) + skb.len);

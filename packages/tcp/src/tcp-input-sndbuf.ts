@@ -4,17 +4,16 @@
  * Order of calls: tcpDataSndCheck → tcpCheckSpace → tcpNewSpace → tcpSndbufExpand.
  */
 import { waitqueueActive } from '@stack/kernel';
-import { SKB_OVERHEAD } from '@stack/skbuff';
 import { SOCK_SNDBUF_LOCK, skStreamIsWriteable, skUnderMemoryPressure } from '@stack/socket';
 import { TCP_CHRONO_SNDBUF_LIMITED, tcpChronoStop } from './tcp-chrono.ts';
-import { MAX_TCP_HEADER, TCP_INIT_CWND } from './tcp-consts.ts';
+import { SKB_STRUCT_TRUESIZE, TCP_INIT_CWND, TCP_SKB_HEAD_TRUESIZE } from './tcp-consts.ts';
 import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** Room for two congestion windows: one in flight, one to be retransmitted or written meanwhile. */
 export function tcpSndbufExpand(sk: TcpSock): void {
-  const perMss = Math.max(sk.rxOpt.mssClamp, sk.mssCache) + MAX_TCP_HEADER;
-  const size = (1 << (32 - Math.clz32(perMss - 1))) + SKB_OVERHEAD;
+  const perMss = Math.max(sk.rxOpt.mssClamp, sk.mssCache) + TCP_SKB_HEAD_TRUESIZE - SKB_STRUCT_TRUESIZE;
+  const size = (1 << (32 - Math.clz32(perMss - 1))) + SKB_STRUCT_TRUESIZE;
   const segs = Math.max(TCP_INIT_CWND, sk.sndCwnd, sk.reordering + 1);
   const expand = sk.icskCaOps.sndbufExpand;
   const sndmem = (expand !== null ? expand(sk) : 2) * segs * size;

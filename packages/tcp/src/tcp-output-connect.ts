@@ -13,7 +13,7 @@ import {
 import type { SkBuff } from '@stack/skbuff';
 import { SOCK_DONE, SOCK_RCVBUF_LOCK, skForcedMemSchedule, skMemCharge, sockResetFlag } from '@stack/socket';
 import { tcpClockMs, tcpMstampRefresh } from './tcp-clock.ts';
-import { MAX_TCP_HEADER, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
+import { MAX_TCP_HEADER, TCP_SKB_HEAD_TRUESIZE, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpEcnSendSyn, tcpEcnSendSynack } from './tcp-ecn.ts';
 import { tcpSendSynData } from './tcp-fastopen-client.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN } from './tcp-hdr.ts';
@@ -87,6 +87,7 @@ function tcpConnectInit(sk: TcpSock): void {
 function tcpConnectQueueSkb(sk: TcpSock): SkBuff | null {
   const skb = allocSkb(sk.skNet, MAX_TCP_HEADER);
   if (skb === null) return null;
+  skb.truesize = TCP_SKB_HEAD_TRUESIZE;
   skForcedMemSchedule(sk, skb.truesize);
   __skbReserve(skb, MAX_TCP_HEADER);
   skb.ipSummed = CHECKSUM_PARTIAL;

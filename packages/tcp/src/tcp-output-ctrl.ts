@@ -16,7 +16,7 @@ import { TCP_CLOSE, skForcedMemSchedule, skMemCharge, skUnderMemoryPressure } fr
 import { TCP_CHRONO_BUSY, tcpChronoStart } from './tcp-chrono.ts';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import {
-  MAX_TCP_HEADER, TCP_ATO_MIN, TCP_DELACK_MAX, TCP_DELACK_MIN, TCP_RESOURCE_PROBE_INTERVAL,
+  MAX_TCP_HEADER, TCP_ATO_MIN, TCP_DELACK_MAX, TCP_DELACK_MIN, TCP_RESOURCE_PROBE_INTERVAL, TCP_SKB_HEAD_TRUESIZE,
 } from './tcp-consts.ts';
 import { tcpRtoMax, tcpRtoMin } from './tcp-input-rtt.ts';
 import { LINUX_MIB_TCPABORTFAILED, LINUX_MIB_TCPWINPROBE, TCP_MIB_OUTRSTS } from './tcp-mib.ts';
@@ -82,6 +82,7 @@ export function tcpSendFin(sk: TcpSock): void {
   } else {
     const skb = tcpAllocNondata(sk);
     if (skb === null) return;
+    skb.truesize = TCP_SKB_HEAD_TRUESIZE;
     skForcedMemSchedule(sk, skb.truesize);
     tcpInitNondataSkb(skb, sk.writeSeq, TCPHDR_ACK | TCPHDR_FIN);
     tcpQueueSkb(sk, skb);

@@ -11,7 +11,7 @@ import {
 } from '@stack/skbuff';
 import type { SkBuff, SkBuffHead } from '@stack/skbuff';
 import { skForcedMemSchedule, skMemCharge, skMemUncharge } from '@stack/socket';
-import { GSO_LEGACY_MAX_SIZE, MAX_TCP_HEADER } from './tcp-consts.ts';
+import { GSO_LEGACY_MAX_SIZE, MAX_TCP_HEADER, TCP_SKB_HEAD_TRUESIZE } from './tcp-consts.ts';
 import { LINUX_MIB_TCPWQUEUETOOBIG } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpIsReno, tcpRtxQueueHead, tcpRtxQueueTail, tcpTsortedAddAfter } from './tcp-rtx-queue.ts';
@@ -59,6 +59,7 @@ export function tcpRecountSkb(sk: TcpSock, skb: SkBuff, mssNow: number): void {
 function tcpFragmentAlloc(sk: TcpSock, size: number): SkBuff | null {
   const buff = allocSkb(sk.skNet, MAX_TCP_HEADER + size);
   if (buff === null) return null;
+  buff.truesize = TCP_SKB_HEAD_TRUESIZE;
   skForcedMemSchedule(sk, buff.truesize);
   __skbReserve(buff, MAX_TCP_HEADER);
   buff.ipSummed = CHECKSUM_PARTIAL;
@@ -162,15 +163,12 @@ function pskbTrimHead(skb: SkBuff, len: number): void {
 /** The first len bytes of skb are acknowledged: drops them. @returns 0 or -ENOMEM with nothing changed */
 export function tcpTrimHead(sk: TcpSock, skb: SkBuff, len: number): number {
   if (skbUncloneKeeptruesize(skb) !== 0) return -ENOMEM;
-  const linear = skb.len - skb.dataLen;
   pskbTrimHead(skb, len);
   __skbHeaderRelease(skb);
   tcbSetSeq(skb, tcbSeq(skb) + len);
-  // Fragments are given back; the linear area stays what it is until the last byte has gone.
-  const freed = Math.max(len - linear, 0);
-  skb.truesize -= freed;
-  sk.skWmemQueued -= freed;
-  skMemUncharge(sk, freed);
+  skb.truesize -= len;
+  sk.skWmemQueued -= len;
+  skMemUncharge(sk, len);
   if (tcpSkbPcount(skb) > 1) tcpSetSkbTsoSegs(skb, tcpSkbMss(skb));
   return 0;
 }

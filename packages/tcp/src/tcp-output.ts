@@ -116,7 +116,10 @@ function tcpEventDataSent(sk: TcpSock): void {
 
 /** The clone that goes down for a queued segment; null without memory. */
 function tcpTransmitClone(skb: SkBuff): SkBuff | null {
-  return skbCloned(skb) ? pskbCopy(skb) : skbClone(skb);
+  if (!skbCloned(skb)) return skbClone(skb);
+  const copy = pskbCopy(skb);
+  if (copy !== null) copy.truesize = skb.truesize;
+  return copy;
 }
 
 /**

@@ -22,7 +22,7 @@ import {
 import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
 import { TCP_CHRONO_BUSY, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpFastopenResume, tcpSendmsgFastopen } from './tcp-fastopen-client.ts';
-import { MAX_TCP_HEADER } from './tcp-consts.ts';
+import { MAX_TCP_HEADER, TCP_SKB_HEAD_TRUESIZE } from './tcp-consts.ts';
 import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
 import { LINUX_MIB_TCPAUTOCORKING } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -176,8 +176,10 @@ function tcpSendmsgCopy(sk: TcpSock, skb: SkBuff, msg: MsgHdr, room: number): nu
   const linear = ubuf === null ? skbTailroom(skb) : 0;
   let copied: number;
   if (linear > 0) {
-    copied = want < linear ? want : linear;
+    copied = tcpWmemSchedule(sk, want < linear ? want : linear);
+    if (copied <= 0) return -1;
     copyFromIter(skb.buf, __skbPut(skb, copied), copied, msg);
+    tcpWmemCharge(sk, skb, copied);
   } else {
     copied = tcpSendmsgCopyPage(sk, skb, msg, ubuf === null ? want : Math.min(want, iovIterSegLeft(msg)));
     if (copied <= 0) return copied;
@@ -205,8 +207,7 @@ function tcpSendmsgCopyPage(sk: TcpSock, skb: SkBuff, msg: MsgHdr, want: number)
   if (copied <= 0) return -1;
   copyFromIter(page.buf, pfrag.offset, copied, msg);
   tcpAddFragment(skb, pfrag, merge, copied);
-  sk.skWmemQueued += copied;
-  skMemCharge(sk, copied);
+  tcpWmemCharge(sk, skb, copied);
   return copied;
 }
 
@@ -225,7 +226,13 @@ function tcpAddFragment(skb: SkBuff, pfrag: PageFrag, merge: boolean, size: numb
   pfrag.offset += size;
   skb.len += size;
   skb.dataLen += size;
+}
+
+/** `size` bytes of payload came into skb: they are in its truesize, and in the sock's accounts. */
+export function tcpWmemCharge(sk: TcpSock, skb: SkBuff, size: number): void {
   skb.truesize += size;
+  sk.skWmemQueued += size;
+  skMemCharge(sk, size);
 }
 
 /** Takes room for `copy` bytes of payload from the sock's memory account; how many it got. */
@@ -248,6 +255,7 @@ export function tcpStreamAllocSkb(sk: TcpSock, size: number, force: boolean): Sk
     skStreamModerateSndbuf(sk);
     return null;
   }
+  skb.truesize = TCP_SKB_HEAD_TRUESIZE;
   if (force) {
     skForcedMemSchedule(sk, skb.truesize);
   } else if (!skWmemSchedule(sk, skb.truesize)) {
