@@ -8,6 +8,7 @@ import { formatOptions, option, TCPOPT_SACK, TCPOPT_TIMESTAMP } from './tcp-opti
 import type { Ends, Segment, WireNumbers } from './wire.ts';
 
 const FLAG_SYN = 2;
+const FLAG_RST = 4;
 const FLAG_ACK = 16;
 const ECN_NAMES = ['noecn', 'ect1', 'ect0', 'ce'] as const;
 
@@ -20,8 +21,9 @@ export class Connection implements Ends {
   listening: boolean;
   localIsn: number;
   remoteIsn: number;
-  /** Whether the host has chosen its port and initial sequence number. */
+  /** Whether the host has chosen its port and initial sequence number; and the script's side its own. */
   started: boolean;
+  remoteStarted: boolean;
   /** Its last segment: what an ICMP error quotes if it does not say. */
   lastSeq: number;
   lastLength: number;
@@ -38,6 +40,7 @@ export class Connection implements Ends {
     this.localIsn = 0;
     this.remoteIsn = 0;
     this.started = false;
+    this.remoteStarted = false;
     this.lastSeq = 0;
     this.lastLength = 0;
     this.stamps = new Map();
@@ -65,17 +68,21 @@ export class Connection implements Ends {
     // In a SYN both numbers are as they are on the wire; the host's initial one is 0.
     const acked = rel(segment.ack, (segment.flags & FLAG_SYN) === 0 ? this.remoteIsn : 0);
     const ack = (segment.flags & FLAG_ACK) === 0 ? null : acked;
+    // What resets a segment without an ACK is of no connection, and has number 0.
+    const nobodys = (segment.flags & (FLAG_RST | FLAG_ACK)) === (FLAG_RST | FLAG_ACK) && segment.seq === 0;
     const options = segment.options.map((o) => (o.kind === TCPOPT_SACK ? option(o.kind, ...o.values.map((v) => rel(v, this.remoteIsn))) : o));
     return {
-      kind: 'tcp', ecn: ECN_NAMES[segment.tos & 3] ?? 'noecn', flags: segment.flags, seq: rel(segment.seq, this.localIsn), length: segment.length,
+      kind: 'tcp', ecn: ECN_NAMES[segment.tos & 3] ?? 'noecn', flags: segment.flags, seq: nobodys ? 0 : rel(segment.seq, this.localIsn), length: segment.length,
       ack, win: segment.win, urg: segment.urg, options,
     };
   }
 }
 
-/** The script's side has sent this: a SYN tells its initial sequence number. */
+/** The script's side has sent this: its first SYN tells its initial sequence number. */
 export function noteInbound(conn: Connection, spec: TcpSpec): void {
-  if ((spec.flags & FLAG_SYN) !== 0) conn.remoteIsn = spec.seq;
+  if ((spec.flags & FLAG_SYN) === 0 || conn.remoteStarted) return;
+  conn.remoteStarted = true;
+  conn.remoteIsn = spec.seq;
 }
 
 function inboundOption(conn: Connection, o: TcpOption): TcpOption {

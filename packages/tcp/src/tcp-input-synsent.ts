@@ -89,6 +89,16 @@ function tcpSynsentWscale(sk: TcpSock): void {
   sk.windowClamp = Math.min(sk.windowClamp, 0xffff);
 }
 
+/** A writer waits for the handshake, or the user has said that it will write first (TCP_DEFER_ACCEPT, TCP_QUICKACK 0). */
+function tcpSynsentAckWaits(sk: TcpSock): boolean {
+  const { rare, icskAcceptQueue: queue } = sk;
+  if (rare?.writePending === true) {
+    rare.writePending = false;
+    return true;
+  }
+  return (queue !== null && queue.rskqDeferAccept !== 0) || inetCskInPingpongMode(sk);
+}
+
 /** The SYN-ACK: established. Takes skb. */
 function tcpSynsentAck(sk: TcpSock, skb: SkBuff): void {
   tcpEcnRcvSynack(sk, skb);
@@ -111,8 +121,8 @@ function tcpSynsentAck(sk: TcpSock, skb: SkBuff): void {
     consumeSkb(skb);
     return;
   }
-  if (sk.rare?.writePending === true || inetCskInPingpongMode(sk)) {
-    // The answer will come with data.
+  if (tcpSynsentAckWaits(sk)) {
+    // The ACK will go with data.
     inetCskScheduleAck(sk);
     tcpEnterQuickackMode(sk, TCP_MAX_QUICKACKS);
     tcpResetXmitTimer(sk, ICSK_TIME_DACK, TCP_DELACK_MAX);

@@ -35,7 +35,7 @@ import {
   TCPHDR_ACK, TCPHDR_PSH, after, tcbEndSeq, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags,
   tcpSkbPcountSet,
 } from './tcp-skb-cb.ts';
-import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpSk } from './tcp-sock.ts';
+import { TCP_NAGLE_CORK, TCP_NAGLE_PUSH, tcpRare, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpConnectDeferred } from './tcp-space.ts';
 import { tcpSendTsflags, tcpTxTimestamp } from './tcp-tx-timestamp.ts';
@@ -56,15 +56,21 @@ export function tcpSendmsg(sock: Sock, msg: MsgHdr, _len: number): number {
 }
 
 /** Whether sk can take data at all: 0; -EAGAIN while the handshake goes on; -EPIPE, or the pending error. */
-function tcpSendmsgReady(sk: TcpSock): number {
+function tcpSendmsgReady(sk: TcpSock, flags: number): number {
   const bit = 1 << sk.skState;
   if ((bit & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)) === 0) {
     if (sk.skErr !== 0) return sockError(sk);
     if ((bit & (TCPF_SYN_SENT | TCPF_SYN_RECV)) === 0) return -EPIPE;
     // The server of a Fast Open may answer before the handshake is complete.
-    if (sk.rare === null || sk.rare.fastopenRsk === null) return -EAGAIN;
+    if (sk.rare === null || sk.rare.fastopenRsk === null) return tcpSendmsgConnecting(sk, flags);
   }
   return sk.skErr !== 0 || (sk.skShutdown & SEND_SHUTDOWN) !== 0 ? -EPIPE : 0;
+}
+
+/** The handshake goes on: a writer that waits has data that the handshake's last ACK can go with. */
+function tcpSendmsgConnecting(sk: TcpSock, flags: number): number {
+  if ((flags & MSG_DONTWAIT) === 0) tcpRare(sk).writePending = true;
+  return -EAGAIN;
 }
 
 /** tcpSendmsg for a caller who owns the sock. */
@@ -78,7 +84,7 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
     err = tcpFastopenResume(sk);
     if (err !== 0) return err;
   }
-  err = tcpSendmsgReady(sk);
+  err = tcpSendmsgReady(sk, flags);
   if (err === 0 && (flags & MSG_ZEROCOPY) !== 0) err = tcpSendmsgUbuf(sk, msg);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
   const tsflags = tcpSendTsflags(sk, msg);

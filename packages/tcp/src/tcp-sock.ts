@@ -410,8 +410,9 @@ export class TcpSockRare {
   synFastopenExp: boolean;
   synData: boolean;
   synDataAcked: boolean;
-  /** A sendmsg with MSG_FASTOPEN waits for the handshake; and it has more to send than went with the SYN. */
+  /** A sendmsg with MSG_FASTOPEN waits for the handshake. */
   fastopenWait: boolean;
+  /** A sendmsg that waits for the handshake has data for the segment that ends it. */
   writePending: boolean;
 
   constructor() {
