@@ -321,6 +321,7 @@ function freeSkbObject(skb: SkBuff): void {
   skb.left = null;
   skb.right = null;
   skb.parent = null;
+  skb.red = false;
   skb.sk = null;
   skb.dev = null;
   if (pool.debug !== null) {

@@ -74,6 +74,11 @@ export {
   skbQueuePurgeReason, skbQueueSpliceInit, skbQueueSpliceTailInit,
 } from './queue.ts';
 
+// Trees
+export {
+  RB_EMPTY_ROOT, RbRoot, rbErase, rbFirst, rbInsertColor, rbLast, rbLinkNode, rbNext, rbPrev, rbReplaceNode, skbRbtreePurge,
+} from './rbtree.ts';
+
 // Checksum
 export {
   csumPartial, csumFold, csumAdd, csumSub, csumBlockAdd, csumBlockSub, csumTcpudpNofold, csumTcpudpMagic,

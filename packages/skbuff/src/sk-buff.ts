@@ -143,10 +143,11 @@ export class SkBuff {
   prev: SkBuff | null;
   /** The queue that it is on, null when on none. */
   list: SkBuffHead | null;
-  /** Links of a tree (out-of-order queue); the tree's owner defines them. */
+  /** Links of a tree (rbtree.ts), or of what else the owner defines. */
   left: SkBuff | null;
   right: SkBuff | null;
   parent: SkBuff | null;
+  red: boolean;
 
   // owner
   /** The host that it is in: its pool, its drop counters, its trace. Devices that join two hosts move it. */
@@ -240,6 +241,7 @@ export class SkBuff {
     this.left = null;
     this.right = null;
     this.parent = null;
+    this.red = false;
     this.net = net;
     this.id = 0;
     this.users = 0;

@@ -10,7 +10,9 @@ import { ICSK_ACK_NOMEM, ICSK_ACK_NOW, inetCskEnterPingpongMode, inetCskSchedule
 import {
   SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OLD_DATA, SKB_DROP_REASON_TCP_OVERWINDOW, SKB_DROP_REASON_TCP_ZEROWINDOW,
 } from '@stack/kernel';
-import { __skbPull, __skbQueueTail, consumeSkb, kfreeSkbReason, skbDstDrop, skbQueuePurge, skbTailroom, skbTryCoalesce } from '@stack/skbuff';
+import {
+  RB_EMPTY_ROOT, __skbPull, __skbQueueTail, consumeSkb, kfreeSkbReason, skbDstDrop, skbRbtreePurge, skbTailroom, skbTryCoalesce,
+} from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   RCV_SHUTDOWN, SOCK_DEAD, SOCK_DONE, TCP_CLOSING, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2,
@@ -116,7 +118,8 @@ export function tcpFin(sk: TcpSock): void {
       break;
   }
   // Nothing can follow a FIN.
-  skbQueuePurge(sk.outOfOrderQueue);
+  skbRbtreePurge(sk.outOfOrderQueue);
+  sk.oooLastSkb = null;
   if (tcpIsSack(sk)) tcpSackReset(sk);
   if (!sockFlag(sk, SOCK_DEAD)) sk.skStateChange(sk);
 }
@@ -152,10 +155,10 @@ function tcpDataQueueInOrder(sk: TcpSock, skb: SkBuff): void {
   const eaten = tcpQueueRcv(sk, skb);
   if (skb.len !== 0) tcpEventDataRecv(sk, skb);
   if ((flags & TCPHDR_FIN) !== 0) tcpFin(sk);
-  if (sk.outOfOrderQueue.next !== null) {
+  if (!RB_EMPTY_ROOT(sk.outOfOrderQueue)) {
     tcpOfoQueue(sk);
     // RFC 5681 §4.2: a hole that closes is acknowledged at once.
-    if (sk.outOfOrderQueue.next === null) sk.icskAckPending |= ICSK_ACK_NOW;
+    if (RB_EMPTY_ROOT(sk.outOfOrderQueue)) sk.icskAckPending |= ICSK_ACK_NOW;
   }
   if (sk.rxOpt.numSacks !== 0) tcpSackRemove(sk);
   tcpFastPathCheck(sk);

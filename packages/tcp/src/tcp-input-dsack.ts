@@ -5,6 +5,7 @@
  * tcpDsackExtend for what came twice; tcp-output-options.ts writes them.
  * Read first: RFC 2018 §4; RFC 2883 §4.
  */
+import { RB_EMPTY_ROOT } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_MAX_QUICKACKS, TCP_NUM_SACKS } from './tcp-consts.ts';
 import { tcpEnterQuickackMode } from './tcp-input-quickack.ts';
@@ -96,7 +97,7 @@ export function tcpSackNewOfoSkb(sk: TcpSock, seq: number, endSeq: number): void
 export function tcpSackRemove(sk: TcpSock): void {
   const rx = sk.rxOpt;
   const sp = sk.selectiveAcks;
-  if (sk.outOfOrderQueue.next === null || sp === null) {
+  if (RB_EMPTY_ROOT(sk.outOfOrderQueue) || sp === null) {
     rx.numSacks = 0;
     return;
   }

@@ -4,6 +4,7 @@
  * predFlags is word 3 of the header that is expected: length, ACK, and the window that the peer offered last; 0 sends
  * every segment down the slow path.
  */
+import { RB_EMPTY_ROOT } from '@stack/skbuff';
 import { TCPHDR_ACK } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -22,7 +23,7 @@ export function tcpFastPathOn(sk: TcpSock): void {
 
 /** Turns prediction on if nothing needs the slow path: no hole, a window, room, no urgent data. */
 export function tcpFastPathCheck(sk: TcpSock): void {
-  if (sk.outOfOrderQueue.next === null && sk.rcvWnd !== 0 && sk.skRmemAlloc < sk.skRcvbuf && sk.urgData === 0) {
+  if (RB_EMPTY_ROOT(sk.outOfOrderQueue) && sk.rcvWnd !== 0 && sk.skRmemAlloc < sk.skRcvbuf && sk.urgData === 0) {
     tcpFastPathOn(sk);
   }
 }

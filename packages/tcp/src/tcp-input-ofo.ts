@@ -1,22 +1,24 @@
 /*
- * The out-of-order queue: segments beyond a hole, by sequence, none covered by another.
+ * The out-of-order queue: segments beyond a hole in a red-black tree, by sequence, none covered by another; so that an
+ * adversary cannot make their place dear to find (CVE-2018-5390).
  *
- * Order of calls: tcpDataQueue → tcpDataQueueOfo; when the hole closes tcpOfoQueue.
- * Deviation: a list that is entered at its ends, where most segments belong, not a red-black tree.
+ * Order of calls: tcpDataQueue → tcpDataQueueOfo → tcpOfoInsert; when the hole closes tcpOfoQueue.
  * Read first: RFC 2018 §4; RFC 2883 §4.
  */
 import { inetCskScheduleAck } from '@stack/inet-sock';
 import {
   SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OFOMERGE, SKB_DROP_REASON_TCP_OFO_DROP,
 } from '@stack/kernel';
-import { __skbUnlink, consumeSkb, skbQueueAfter } from '@stack/skbuff';
+import {
+  RB_EMPTY_ROOT, consumeSkb, rbErase, rbFirst, rbInsertColor, rbLinkNode, rbNext, rbReplaceNode,
+} from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skbSetOwnerR } from '@stack/socket';
 import { tcpAddReceiveQueue, tcpDrop, tcpFin, tcpRcvNxtUpdate, tcpTryCoalesce } from './tcp-input-data.ts';
 import { tcpDsackExtend, tcpDsackSet, tcpSackNewOfoSkb } from './tcp-input-dsack.ts';
 import { tcpTryRmemSchedule } from './tcp-input-prune.ts';
 import { tcpMeasureRcvMss } from './tcp-input-quickack.ts';
-import { tcpGrowWindow } from './tcp-input-rcvbuf.ts';
+import { tcpGrowWindow, tcpRcvbufGrow } from './tcp-input-rcvbuf.ts';
 import { tcpEcnCheckCe } from './tcp-ecn.ts';
 import { LINUX_MIB_TCPOFODROP, LINUX_MIB_TCPOFOMERGE, LINUX_MIB_TCPOFOQUEUE } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -40,63 +42,87 @@ export function tcpDataQueueOfo(sk: TcpSock, skb: SkBuff): void {
   netIncStats(sk.skNet, LINUX_MIB_TCPOFOQUEUE);
   const seq = tcbSeq(skb);
   const endSeq = tcbEndSeq(skb);
-  const kept = tcpOfoInsert(sk, skb, seq, endSeq);
-  if (!tcpIsSack(sk)) return;
-  // (Without SACK the window stays, so that ACKs are duplicates and start a fast retransmit.)
-  tcpSackNewOfoSkb(sk, seq, endSeq);
-  if (kept !== null) tcpGrowWindow(sk, kept);
+  tcpOfoInsert(sk, skb, seq, endSeq);
+  if (tcpIsSack(sk)) tcpSackNewOfoSkb(sk, seq, endSeq);
+  // Of a connection that nobody has accepted yet the buffer stays as it is.
+  if (sk.skSocket !== null) tcpRcvbufGrow(sk, sk.rcvqSpaceSpace);
 }
 
-/** Finds the place of skb, from the end. @returns skb if it was queued, the one that it was copied into, or null: dropped */
-function tcpOfoInsert(sk: TcpSock, skb: SkBuff, seq: number, endSeq: number): SkBuff | null {
-  const queue = sk.outOfOrderQueue;
-  const first = queue.next;
-  let prev = first !== null && before(seq, tcbSeq(first)) ? null : queue.prev;
-  while (prev !== null && before(seq, tcbSeq(prev))) prev = prev.prev;
-  if (prev !== null) {
-    const prevEnd = tcbEndSeq(prev);
-    if (before(seq, prevEnd)) {
-      if (!after(endSeq, prevEnd)) {
-        tcpDsackSet(sk, seq, endSeq);
-        tcpOfoMerged(sk, skb);
-        return null;
-      }
-      if (after(seq, tcbSeq(prev))) {
-        tcpDsackSet(sk, seq, prevEnd);
-      } else {
-        // The new one begins at the same place and is longer.
-        tcpDsackExtend(sk, seq, prevEnd);
-        const covered = prev;
-        prev = covered.prev;
-        __skbUnlink(covered, queue);
-        tcpOfoMerged(sk, covered);
-      }
-    } else if (tcpTryCoalesce(sk, prev, skb)) {
-      const tail = prev;
-      consumeSkb(skb);
-      tcpOfoMergeRight(sk, tail, endSeq);
-      return tail;
-    }
+/** Puts skb in its place, or what of it is new: takes it. */
+function tcpOfoInsert(sk: TcpSock, skb: SkBuff, seq: number, endSeq: number): void {
+  const root = sk.outOfOrderQueue;
+  const last = sk.oooLastSkb;
+  if (last === null) {
+    tcpOfoKeep(sk, skb, null, false, endSeq);
+    return;
   }
-  skbSetOwnerR(skb, sk);
-  skbQueueAfter(queue, prev, skb);
-  tcpOfoMergeRight(sk, skb, endSeq);
-  return skb;
-}
-
-/** What follows skb and is covered by it goes. */
-function tcpOfoMergeRight(sk: TcpSock, skb: SkBuff, endSeq: number): void {
-  let next: SkBuff | null;
-  for (let other = skb.next; other !== null && after(endSeq, tcbSeq(other)); other = next) {
-    next = other.next;
-    if (before(endSeq, tcbEndSeq(other))) {
-      tcpDsackExtend(sk, tcbSeq(other), endSeq);
+  // Most segments belong at the end.
+  if (tcpOfoTryCoalesce(sk, last, skb)) return;
+  if (!before(seq, tcbEndSeq(last))) {
+    tcpOfoKeep(sk, skb, last, true, endSeq);
+    return;
+  }
+  let parent: SkBuff | null = null;
+  let right = false;
+  for (let at = root.rbNode; at !== null; at = right ? at.right : at.left) {
+    parent = at;
+    right = !before(seq, tcbSeq(at));
+    if (!right) continue;
+    const atEnd = tcbEndSeq(at);
+    if (!before(seq, atEnd)) {
+      if (tcpOfoTryCoalesce(sk, at, skb)) return;
+      continue;
+    }
+    if (!after(endSeq, atEnd)) {
+      tcpOfoMerged(sk, skb);
+      tcpDsackSet(sk, seq, endSeq);
       return;
     }
-    __skbUnlink(other, sk.outOfOrderQueue);
-    tcpDsackExtend(sk, tcbSeq(other), tcbEndSeq(other));
-    tcpOfoMerged(sk, other);
+    if (seq === tcbSeq(at)) {
+      // Begins at the same place and is longer.
+      rbReplaceNode(root, at, skb);
+      if (sk.oooLastSkb === at) sk.oooLastSkb = skb;
+      tcpDsackExtend(sk, seq, atEnd);
+      tcpOfoMerged(sk, at);
+      tcpOfoKept(sk, skb, endSeq);
+      return;
+    }
+    tcpDsackSet(sk, seq, atEnd);
   }
+  tcpOfoKeep(sk, skb, parent, right, endSeq);
+}
+
+/** Copies skb behind `to`, if it follows and there is room: takes it then. (Without SACK the window stays, so that ACKs are duplicates.) */
+function tcpOfoTryCoalesce(sk: TcpSock, to: SkBuff, skb: SkBuff): boolean {
+  if (!tcpTryCoalesce(sk, to, skb)) return false;
+  if (tcpIsSack(sk)) tcpGrowWindow(sk, skb);
+  consumeSkb(skb);
+  return true;
+}
+
+function tcpOfoKeep(sk: TcpSock, skb: SkBuff, parent: SkBuff | null, right: boolean, endSeq: number): void {
+  const root = sk.outOfOrderQueue;
+  rbLinkNode(root, skb, parent, right);
+  rbInsertColor(root, skb);
+  tcpOfoKept(sk, skb, endSeq);
+}
+
+/** skb is in the tree: what it covers behind it goes. */
+function tcpOfoKept(sk: TcpSock, skb: SkBuff, endSeq: number): void {
+  const root = sk.outOfOrderQueue;
+  let next = rbNext(skb);
+  for (; next !== null && after(endSeq, tcbSeq(next)); next = rbNext(skb)) {
+    if (before(endSeq, tcbEndSeq(next))) {
+      tcpDsackExtend(sk, tcbSeq(next), endSeq);
+      break;
+    }
+    rbErase(root, next);
+    tcpDsackExtend(sk, tcbSeq(next), tcbEndSeq(next));
+    tcpOfoMerged(sk, next);
+  }
+  if (next === null) sk.oooLastSkb = skb;
+  if (tcpIsSack(sk)) tcpGrowWindow(sk, skb);
+  skbSetOwnerR(skb, sk);
 }
 
 function tcpOfoMerged(sk: TcpSock, skb: SkBuff): void {
@@ -106,9 +132,9 @@ function tcpOfoMerged(sk: TcpSock, skb: SkBuff): void {
 
 /** The hole before the queue may have closed: what is in order now goes to the receive queue. */
 export function tcpOfoQueue(sk: TcpSock): void {
-  const queue = sk.outOfOrderQueue;
+  const root = sk.outOfOrderQueue;
   let dsackHigh = sk.rcvNxt;
-  for (let skb = queue.next; skb !== null && !after(tcbSeq(skb), sk.rcvNxt); skb = queue.next) {
+  for (let skb = rbFirst(root); skb !== null && !after(tcbSeq(skb), sk.rcvNxt); skb = rbFirst(root)) {
     const seq = tcbSeq(skb);
     const endSeq = tcbEndSeq(skb);
     if (before(seq, dsackHigh)) {
@@ -116,7 +142,8 @@ export function tcpOfoQueue(sk: TcpSock): void {
       if (before(endSeq, dsackHigh)) dsackHigh = endSeq;
       tcpDsackExtend(sk, seq, dsack);
     }
-    __skbUnlink(skb, queue);
+    rbErase(root, skb);
+    if (RB_EMPTY_ROOT(root)) sk.oooLastSkb = null;
     if (!after(endSeq, sk.rcvNxt)) {
       tcpDrop(sk, skb, SKB_DROP_REASON_TCP_OFO_DROP);
       continue;

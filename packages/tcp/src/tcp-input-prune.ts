@@ -1,12 +1,14 @@
 /*
- * Room for what arrives, and what goes when there is none: first the window, then segments out of order.
+ * Room for what arrives, and what is done when there is none: the window closes, queued segments are copied together, and
+ * at last those beyond a hole go.
  *
- * Order of calls: tcpDataQueue → tcpTryRmemSchedule → tcpPruneQueue → tcpPruneOfoQueue.
+ * Order of calls: tcpDataQueue → tcpTryRmemSchedule → tcpPruneQueue → tcpCollapse…, tcpPruneOfoQueue.
  */
 import { SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE } from '@stack/kernel';
-import { __skbUnlink } from '@stack/skbuff';
+import { rbErase, rbPrev } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { skRmemSchedule, skUnderMemoryPressure } from '@stack/socket';
+import { tcpCollapseOfoQueue, tcpCollapseReceiveQueue } from './tcp-input-collapse.ts';
 import { tcpDrop } from './tcp-input-data.ts';
 import { tcpSackReset } from './tcp-input-dsack.ts';
 import { tcpClampWindow } from './tcp-input-rcvbuf.ts';
@@ -17,23 +19,29 @@ import { tcpIsSack } from './tcp-rtx-queue.ts';
 import { after, tcbSeq } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
+/** May skb be queued without exceeding the buffer? Its payload counts, not its memory: a window that was offered can be used. */
+function tcpCanIngest(sk: TcpSock, skb: SkBuff): boolean {
+  return sk.skRmemAlloc + skb.len <= sk.skRcvbuf;
+}
+
 /**
  * Drops segments of the out-of-order queue from its end, an eighth of the buffer at a time, until it fits; none that
  * lies before what arrives. RFC 2018 §8 allows it; it is a last resort.
  * @returns whether anything was dropped
  */
 function tcpPruneOfoQueue(sk: TcpSock, incoming: SkBuff): boolean {
-  const queue = sk.outOfOrderQueue;
+  const root = sk.outOfOrderQueue;
   let goal = sk.skRcvbuf >> 3;
   let pruned = false;
-  for (let skb = queue.prev; skb !== null; skb = queue.prev) {
+  for (let skb = sk.oooLastSkb; skb !== null; skb = sk.oooLastSkb) {
     if (after(tcbSeq(incoming), tcbSeq(skb))) break;
     pruned = true;
     goal -= skb.truesize;
-    __skbUnlink(skb, queue);
+    sk.oooLastSkb = rbPrev(skb);
+    rbErase(root, skb);
     tcpDrop(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE);
-    if (goal > 0 && queue.prev !== null) continue;
-    if (sk.skRmemAlloc <= sk.skRcvbuf && !skUnderMemoryPressure(sk)) break;
+    if (goal > 0 && sk.oooLastSkb !== null) continue;
+    if (tcpCanIngest(sk, incoming) && !skUnderMemoryPressure(sk)) break;
     goal = sk.skRcvbuf >> 3;
   }
   if (pruned) {
@@ -46,12 +54,17 @@ function tcpPruneOfoQueue(sk: TcpSock, incoming: SkBuff): boolean {
 
 /** The buffer is full, or the host's memory. @returns whether there is room again */
 function tcpPruneQueue(sk: TcpSock, incoming: SkBuff): boolean {
+  // Nothing is queued: nothing can be gained.
+  if (sk.skRmemAlloc === 0) return false;
   netIncStats(sk.skNet, LINUX_MIB_PRUNECALLED);
-  if (sk.skRmemAlloc >= sk.skRcvbuf) tcpClampWindow(sk);
+  if (!tcpCanIngest(sk, incoming)) tcpClampWindow(sk);
   else if (skUnderMemoryPressure(sk)) tcpAdjustRcvSsthresh(sk);
-  if (sk.skRmemAlloc <= sk.skRcvbuf) return true;
+  if (tcpCanIngest(sk, incoming)) return true;
+  tcpCollapseOfoQueue(sk);
+  tcpCollapseReceiveQueue(sk);
+  if (tcpCanIngest(sk, incoming)) return true;
   tcpPruneOfoQueue(sk, incoming);
-  if (sk.skRmemAlloc <= sk.skRcvbuf) return true;
+  if (tcpCanIngest(sk, incoming)) return true;
   netIncStats(sk.skNet, LINUX_MIB_RCVPRUNED);
   sk.predFlags = 0;
   return false;
@@ -59,7 +72,7 @@ function tcpPruneQueue(sk: TcpSock, incoming: SkBuff): boolean {
 
 /** May skb, of `size` bytes, be kept? Makes room if need be. */
 export function tcpTryRmemSchedule(sk: TcpSock, skb: SkBuff, size: number): boolean {
-  if (sk.skRmemAlloc <= sk.skRcvbuf && skRmemSchedule(sk, skb, size)) return true;
+  if (tcpCanIngest(sk, skb) && skRmemSchedule(sk, skb, size)) return true;
   if (!tcpPruneQueue(sk, skb)) return false;
   while (!skRmemSchedule(sk, skb, size)) {
     if (!tcpPruneOfoQueue(sk, skb)) return false;

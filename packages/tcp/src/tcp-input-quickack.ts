@@ -9,7 +9,7 @@ import {
   ICSK_ACK_NOW, ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, inetCskAckScheduled, inetCskExitPingpongMode,
   inetCskInPingpongMode, inetCskScheduleAck,
 } from '@stack/inet-sock';
-import { RTAX_QUICKACK, dstMetric } from '@stack/skbuff';
+import { RB_EMPTY_ROOT, RTAX_QUICKACK, dstMetric } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { sockOwnedByUser } from '@stack/socket';
 import { TCP_ATO_MIN, TCP_MAX_QUICKACKS, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './tcp-consts.ts';
@@ -132,7 +132,7 @@ export function __tcpAckSndCheck(sk: TcpSock, ofoPossible: boolean): void {
     return;
   }
   // RFC 5681 §4.2: a segment out of order is answered at once.
-  if (ofoPossible && sk.outOfOrderQueue.next !== null) tcpSendAck(sk);
+  if (ofoPossible && !RB_EMPTY_ROOT(sk.outOfOrderQueue)) tcpSendAck(sk);
   else tcpSendDelayedAck(sk);
 }
 

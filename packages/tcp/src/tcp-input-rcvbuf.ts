@@ -14,7 +14,7 @@ import { TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './tcp-consts.ts';
 import { tcpRttTsoptUs } from './tcp-input-rtt.ts';
 import { tcpSndbufExpand } from './tcp-input-sndbuf.ts';
 import { tcpAdjustRcvSsthresh } from './tcp-output-window.ts';
-import { before } from './tcp-skb-cb.ts';
+import { before, tcbEndSeq } from './tcp-skb-cb.ts';
 import { tcbLen } from './tcp-rtx-queue.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_RMEM_TO_WIN_SCALE, tcpFullSpace, tcpSpace, tcpSpaceFromWin, tcpWinFromSpace } from './tcp-space.ts';
@@ -120,16 +120,17 @@ function tcpTruesizeAdjust(skb: SkBuff): number {
   return truesize < skb.len ? skb.truesize : truesize;
 }
 
-/** Takes a sample into the receiver's RTT estimate. @param winDep measured by windows: an upper bound, the least counts */
+/** Takes a sample into the receiver's RTT estimate: the least counts. @param winDep measured by windows: an upper bound */
 function tcpRcvRttUpdate(sk: TcpSock, sample: number, winDep: boolean): void {
   const old = sk.rcvRttEstUs;
-  if (old === 0) {
-    sk.rcvRttEstUs = sample << 3;
-  } else if (!winDep) {
-    sk.rcvRttEstUs = old + sample - (old >> 3);
-  } else {
-    sk.rcvRttEstUs = Math.min(old, sample << 3);
+  const m = sample << 3;
+  if (old === 0 || m < old) {
+    sk.rcvRttEstUs = m;
+    return;
   }
+  // A reader that is behind holds the sender up: what is measured then is not the path.
+  if (winDep || sk.rcvNxt !== sk.copiedSeq) return;
+  sk.rcvRttEstUs = old - (old >> 3) + sample;
 }
 
 /** Without timestamps: a window's worth of data takes a round trip. */
@@ -149,32 +150,37 @@ export function tcpRcvRttMeasureTs(sk: TcpSock, skb: SkBuff): void {
   if (tsecr === sk.rcvRttLastTsecr) return;
   sk.rcvRttLastTsecr = tsecr;
   if (!sk.rxOpt.sawTstamp || tcbLen(skb) < sk.icskAckRcvMss) return;
-  const delta = tcpRttTsoptUs(sk);
-  if (delta >= 0) tcpRcvRttUpdate(sk, delta, false);
+  // (0: less than a tick of the peer's echo. Windows tell more.)
+  const delta = tcpRttTsoptUs(sk, 0);
+  if (delta > 0) tcpRcvRttUpdate(sk, delta, false);
 }
 
 /**
- * Called after each read: if the reader took more in a round trip than ever, the buffer is made to hold twice that, and
- * more while the rate grows (net.ipv4.tcp_moderate_rcvbuf).
+ * The reader takes `newval` bytes in a round trip: the buffer is made to hold twice that, and more while the rate grows
+ * and for what waits beyond a hole (net.ipv4.tcp_moderate_rcvbuf).
  */
+export function tcpRcvbufGrow(sk: TcpSock, newval: number): void {
+  const old = sk.rcvqSpaceSpace;
+  sk.rcvqSpaceSpace = newval;
+  if (sk.skNet.tcp.sysctlTcpModerateRcvbuf === 0 || (sk.skUserlocks & SOCK_RCVBUF_LOCK) !== 0) return;
+  let rcvwin = newval * 2;
+  rcvwin += Math.floor((rcvwin * (newval - old)) / Math.max(old, 1)) * 2;
+  const last = sk.oooLastSkb;
+  if (last !== null) rcvwin += (tcbEndSeq(last) - sk.rcvNxt) | 0;
+  const rcvbuf = Math.min(tcpSpaceFromWin(sk, rcvwin), sk.skNet.tcp.mem.sysctlRmem[2]!);
+  if (rcvbuf <= sk.skRcvbuf) return;
+  sk.skRcvbuf = rcvbuf;
+  tcpSetWindowClamp(sk, tcpWinFromSpace(sk, rcvbuf));
+}
+
+/** Called after each read: once per round trip, has the reader taken more than ever? What waits in the queue does not count. */
 export function tcpRcvSpaceAdjust(sk: TcpSock): void {
   tcpMstampRefresh(sk);
   const time = (sk.tcpMstamp - sk.rcvqSpaceTime) >>> 0;
   if (sk.rcvRttEstUs === 0 || time < sk.rcvRttEstUs >> 3) return;
-  const copied = (sk.copiedSeq - sk.rcvqSpaceSeq) | 0;
-  const space = sk.rcvqSpaceSpace;
-  if (copied > space) {
-    if (sk.skNet.tcp.sysctlTcpModerateRcvbuf !== 0 && (sk.skUserlocks & SOCK_RCVBUF_LOCK) === 0) {
-      let rcvwin = copied * 2 + 16 * sk.advmss;
-      rcvwin += Math.floor((rcvwin * (copied - space)) / Math.max(space, 1)) * 2;
-      const rcvbuf = Math.min(tcpSpaceFromWin(sk, rcvwin), sk.skNet.tcp.mem.sysctlRmem[2]!);
-      if (rcvbuf > sk.skRcvbuf) {
-        sk.skRcvbuf = rcvbuf;
-        tcpSetWindowClamp(sk, tcpWinFromSpace(sk, rcvbuf));
-      }
-    }
-    sk.rcvqSpaceSpace = copied;
-  }
+  const inq = (sk.rcvNxt - sk.copiedSeq) | 0;
+  const copied = ((sk.copiedSeq - sk.rcvqSpaceSeq) | 0) - inq;
+  if (copied > sk.rcvqSpaceSpace) tcpRcvbufGrow(sk, copied);
   sk.rcvqSpaceSeq = sk.copiedSeq;
   sk.rcvqSpaceTime = sk.tcpMstamp;
 }

@@ -156,11 +156,11 @@ export function tcpUpdateRttMin(sk: TcpSock, rtt: number, flag: number): void {
 
 // --- Measurements ---------------------------------------------------------------------------------------------
 
-/** RTT in µs by the echoed timestamp (RFC 7323 §4.1), at least 1 ms; -1 if it makes no sense. */
-export function tcpRttTsoptUs(sk: TcpSock): number {
+/** RTT in µs by the echoed timestamp (RFC 7323 §4.1), at least `minDelta` ms; -1 if it makes no sense. */
+export function tcpRttTsoptUs(sk: TcpSock, minDelta: number): number {
   const delta = (tcpClockMs(sk.skNet) - sk.rxOpt.rcvTsecr) | 0;
   if (delta < 0 || delta >= 0x7fffffff / 1000) return -1;
-  return (delta === 0 ? 1 : delta) * 1000;
+  return (delta === 0 ? minDelta : delta) * 1000;
 }
 
 /**
@@ -176,7 +176,7 @@ export function tcpAckUpdateRtt(
   let caRtt = caRttUs;
   // RFC 7323 §4.1: only a segment that acknowledges new data measures.
   if (seqRtt < 0 && sk.rxOpt.sawTstamp && sk.rxOpt.rcvTsecr !== 0 && (flag & FLAG_ACKED) !== 0) {
-    seqRtt = tcpRttTsoptUs(sk);
+    seqRtt = tcpRttTsoptUs(sk, 1);
     caRtt = seqRtt;
   }
   st.rate.rttUs = caRtt;

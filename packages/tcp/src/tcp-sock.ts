@@ -9,7 +9,7 @@
 import { InetConnectionSock } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps } from '@stack/inet-sock';
 import type { Net } from '@stack/kernel';
-import { SkBuffHead } from '@stack/skbuff';
+import { RbRoot, SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
@@ -122,7 +122,8 @@ export class TcpSock extends InetConnectionSock {
   scalingRatio: number;
   rcvTstamp: number;
   lastOowAckTime: number;
-  outOfOrderQueue: SkBuffHead;
+  /** Segments beyond a hole (tcp-input-ofo.ts), and the last of them. */
+  outOfOrderQueue: RbRoot;
   oooLastSkb: SkBuff | null;
   duplicateSackStart: number;
   duplicateSackEnd: number;
@@ -281,7 +282,7 @@ export class TcpSock extends InetConnectionSock {
     this.scalingRatio = 0;
     this.rcvTstamp = 0;
     this.lastOowAckTime = 0;
-    this.outOfOrderQueue = new SkBuffHead();
+    this.outOfOrderQueue = new RbRoot();
     this.oooLastSkb = null;
     this.duplicateSackStart = 0;
     this.duplicateSackEnd = 0;

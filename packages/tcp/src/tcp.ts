@@ -10,7 +10,7 @@ import {
   inetCskDelackInit, inetCskDestroySock, inetCskListenStop, inetPutPort,
 } from '@stack/inet-sock';
 import { ECONNRESET } from '@stack/kernel';
-import { dstRelease, skbQueuePurge } from '@stack/skbuff';
+import { dstRelease, skbQueuePurge, skbRbtreePurge } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   SHUTDOWN_MASK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_DEAD, SOCK_DONE, SOCK_USE_WRITE_QUEUE, TCP_CLOSE, TCP_CLOSE_WAIT,
@@ -180,7 +180,7 @@ export function tcpDisconnect(sock: Sock, _flags: number): number {
   sk.copiedSeq = sk.rcvNxt;
   sk.urgData = 0;
   tcpWriteQueuePurge(sk);
-  skbQueuePurge(sk.outOfOrderQueue);
+  skbRbtreePurge(sk.outOfOrderQueue);
   sk.oooLastSkb = null;
   sk.inetDport = 0;
   if ((sk.skUserlocks & SOCK_BINDADDR_LOCK) === 0) sk.afSpecific.resetSaddr(sk);
@@ -277,7 +277,7 @@ export function tcpDestroySock(sock: Sock): void {
   if (req !== null) reqskFastopenRemove(sk, req);
   tcpCleanupCongestionControl(sk);
   tcpWriteQueuePurge(sk);
-  skbQueuePurge(sk.outOfOrderQueue);
+  skbRbtreePurge(sk.outOfOrderQueue);
   sk.oooLastSkb = null;
   if (sk.icskBindHash !== null) inetPutPort(sk);
   skSocketsAllocatedDec(sk);
