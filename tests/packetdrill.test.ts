@@ -1,7 +1,7 @@
 // packetdrill scripts: the project's own, one for each rule; and the published suite's, where a copy of it is at hand.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseScript, runScript } from '@stack/packetdrill';
+import { parseScript, runScript, suiteDefines } from '@stack/packetdrill';
 import { describe, expect, test } from 'vitest';
 import { root } from './support/workspace.ts';
 
@@ -21,16 +21,12 @@ const notYet: ReadonlySet<string> = new Set([
  */
 const tolerances: ReadonlyMap<string, number> = new Map([['fast_retransmit/fr-4pkt-fack-last-mss.pkt', 14_000]]);
 
-const defines = new Map(Object.entries({
-  TFO_COOKIE: '3021b9d889017eeb', CODE: 'host_unreachable', CMSG_LEVEL_IP: 'SOL_IP', CMSG_TYPE_RECVERR: 'IP_RECVERR',
-}));
-
 function scriptsOf(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.pkt')).sort();
 }
 
 async function failureOf(file: string, tolerance: number, defaults = {}): Promise<string> {
-  const { failure, log } = await runScript(parseScript(readFileSync(file, 'utf8'), file, defines), { tolerance, defaults });
+  const { failure, log } = await runScript(parseScript(readFileSync(file, 'utf8'), file, suiteDefines), { tolerance, defaults });
   return failure === null ? '' : `${file}:${failure.line}: ${failure.message}\n${log.join('\n')}`;
 }
 

@@ -2,12 +2,12 @@
 /*
  * The command: runs each script, says which hold, and shows where one does not. Status 0: all hold; 1: one does not; 2: usage.
  */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CtlValue } from '@stack/kernel';
-import { parseScript, runScript, type Result } from '@stack/packetdrill';
+import { parseScript, runScript, suiteDefines, type Result } from '@stack/packetdrill';
 
 interface Options {
   readonly define: Map<string, string>;
@@ -16,8 +16,8 @@ interface Options {
   readonly remote_ip: string;
   readonly tolerance_usecs: number;
   readonly ip_version: string;
-  readonly tap: boolean;
-  readonly verbose: boolean;
+  readonly tap?: true;
+  readonly verbose?: true;
 }
 
 function define(text: string, all: Map<string, string>): Map<string, string> {
@@ -42,7 +42,23 @@ function scriptsOf(path: string): string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.pkt')).sort().map((name) => join(path, name));
 }
 
-async function runFile(file: string, options: Options, defaults: Record<string, CtlValue>): Promise<Result> {
+type Defaults = Record<string, CtlValue>;
+
+function readDefaults(file: string): Defaults {
+  return JSON.parse(readFileSync(file, 'utf8')) as Defaults;
+}
+
+/** The `sysctl-defaults.json` of the suite that a script belongs to: the nearest in a directory above it. */
+function defaultsAbove(file: string): Defaults {
+  for (let directory = dirname(resolve(file)); ; directory = dirname(directory)) {
+    const found = join(directory, 'sysctl-defaults.json');
+    if (existsSync(found)) return readDefaults(found);
+    if (directory === dirname(directory)) return {};
+  }
+}
+
+async function runFile(file: string, options: Options, given: Defaults | null): Promise<Result> {
+  const defaults = given ?? defaultsAbove(file);
   const script = parseScript(readFileSync(file, 'utf8'), file, options.define);
   return runScript(script, { defaults, localIp: options.local_ip, remoteIp: options.remote_ip, tolerance: options.tolerance_usecs });
 }
@@ -61,44 +77,44 @@ function report(file: string, result: Result, verbose: boolean): string {
 }
 
 /** Runs one script and prints its line; false if it does not hold. */
-async function runAndReport(file: string, number: number, options: Options, defaults: Record<string, CtlValue>): Promise<boolean> {
+async function runAndReport(file: string, number: number, options: Options, defaults: Defaults | null): Promise<boolean> {
   const name = relative('.', file);
   const result = await runFile(file, options, defaults).catch((error: unknown): Result => (
     { failure: { line: 0, text: '', time: 0, message: error instanceof Error ? error.message : String(error) }, log: [] }
   ));
   const held = result.failure === null;
   const colour = (text: string): string => (process.stdout.isTTY ? styleText(held ? 'green' : 'red', text) : text);
-  const status = options.tap ? `${held ? 'ok' : 'not ok'} ${number} - ${name}` : `${colour(held ? 'ok    ' : 'FAILED')} ${name}`;
-  const detail = report(name, result, options.verbose);
-  process.stdout.write(`${status}\n${options.tap ? detail.replace(/^/gm, '# ').replace(/# $/, '') : detail}`);
+  const status = options.tap === true ? `${held ? 'ok' : 'not ok'} ${number} - ${name}` : `${colour(held ? 'ok    ' : 'FAILED')} ${name}`;
+  const detail = report(name, result, options.verbose === true);
+  process.stdout.write(`${status}\n${options.tap === true ? detail.replace(/^/gm, '# ').replace(/# $/, '') : detail}`);
   return held;
 }
 
 const program = new Command('packetdrill')
   .description('Runs packetdrill scripts against a host of the house in virtual time: exact, without waiting, the same on every run.')
   .argument('<path...>', 'scripts, or directories of *.pkt')
-  .option('-D, --define <NAME=VALUE>', 'what a name in the scripts stands for', define, new Map<string, string>())
-  .option('--defaults <FILE>', 'JSON of the sysctls that defaults.sh sets')
+  .addOption(new Option('-D, --define <NAME=VALUE>', 'what a name in the scripts stands for').argParser(define).default(new Map(suiteDefines), "what Google's suite needs"))
+  .option('--defaults <FILE>', 'JSON of the sysctls that defaults.sh sets (default: the sysctl-defaults.json nearest above a script)')
   .option('--local_ip <ADDRESS>', 'address of the host', '192.168.0.1')
   .option('--remote_ip <ADDRESS>', 'address of the script\'s side', '192.0.2.1')
   .option('--ip_version <VERSION>', 'ipv4', version, 'ipv4')
   .option('--tolerance_usecs <N>', 'how far off an event may be, if the script does not say', microseconds, 4000)
-  .option('--tap', 'report in the Test Anything Protocol', false)
-  .option('-v, --verbose', 'show the packets of each script', false)
+  .option('--tap', 'report in the Test Anything Protocol')
+  .option('-v, --verbose', 'show the packets of each script')
   .showHelpAfterError();
 
 program.parse();
 const options = program.opts<Options>();
 let files: string[] = [];
-let defaults: Record<string, CtlValue> = {};
+let defaults: Defaults | null = null;
 try {
   files = program.args.flatMap(scriptsOf);
-  if (options.defaults !== undefined) defaults = JSON.parse(readFileSync(options.defaults, 'utf8')) as Record<string, CtlValue>;
+  if (options.defaults !== undefined) defaults = readDefaults(options.defaults);
 } catch (error) {
   program.error(`packetdrill: ${error instanceof Error ? error.message : String(error)}`, { exitCode: 2 });
 }
-if (options.tap) process.stdout.write(`TAP version 13\n1..${files.length}\n`);
+if (options.tap === true) process.stdout.write(`TAP version 13\n1..${files.length}\n`);
 let held = 0;
 for (const [i, file] of files.entries()) if (await runAndReport(file, i + 1, options, defaults)) held++;
-if (!options.tap) process.stdout.write(`\n${held} of ${files.length} hold\n`);
+if (options.tap !== true) process.stdout.write(`\n${held} of ${files.length} hold\n`);
 process.exit(held === files.length ? 0 : 1);

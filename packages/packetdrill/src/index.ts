@@ -4,5 +4,6 @@ export { ScriptError } from './scanner.ts';
 export type { Action, Event, Expr, IcmpSpec, PacketSpec, Script, TcpOption, TcpSpec, UdpSpec, When } from './script.ts';
 
 // Running them
+export { suiteDefines } from './suite.ts';
 export { runScript } from './house.ts';
 export type { Failure, Result, RunOptions } from './run.ts';
