@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 
 /** The Debian package that brings a command, where its name is another. */
 const packageOf = /** @type {Record<string, string>} */ ({
-  ip: 'iproute2', ss: 'iproute2', ping: 'iputils-ping', scapy: 'python3-scapy', 'qemu-system-x86_64': 'qemu-system-x86', busybox: 'busybox-static',
+  ip: 'iproute2', ss: 'iproute2', nstat: 'iproute2', sysctl: 'procps', ping: 'iputils-ping', scapy: 'python3-scapy', 'qemu-system-x86_64': 'qemu-system-x86', busybox: 'busybox-static',
   dhclient: 'isc-dhcp-client', dig: 'bind9-dnsutils', dnsmasq: 'dnsmasq-base',
 });
 
@@ -21,8 +21,8 @@ export function missingCommands(commands) {
   return `not installed: ${missing.join(', ')} (apt-get install ${missing.map((command) => packageOf[command] ?? command).join(' ')})`;
 }
 
-/** Why the real-Linux level cannot run here; empty if it can. */
-export function missingForReal() {
+/** Why no TAP can be opened here; empty if one can. */
+export function missingForTun() {
   if (process.platform !== 'linux') return 'not Linux';
   if (process.getuid?.() !== 0) return 'not root';
   try {
@@ -30,7 +30,12 @@ export function missingForReal() {
   } catch {
     return 'no /dev/net/tun';
   }
-  return missingCommands(['ip', 'ss', 'ping', 'curl', 'ncat', 'tshark']);
+  return '';
+}
+
+/** Why the real-Linux level cannot run here; empty if it can. */
+export function missingForReal() {
+  return missingForTun() || missingCommands(['ip', 'ss', 'ping', 'curl', 'ncat', 'tshark']);
 }
 
 /** Chromium's binary; null if none is here. CHROMIUM in the environment goes first. */

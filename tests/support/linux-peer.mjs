@@ -4,6 +4,9 @@
 //   tcp-echo PORT          answers every octet; prints "ready"
 //   tcp-clients HOST PORT N      opens N connections, prints "open", sends a line on each when one comes in on stdin, prints how
 //                          many came back whole, ends
+//   tcp-source HOST PORT N opens N connections, sends on each until it ends
+//   tcp-sink PORT N SECONDS      prints "ready", then a JSON array of how many octets each of the first N connections brought in its first
+//                          SECONDS
 //   http PORT              answers every request with 1,000,000 times x; prints "ready"
 //   tcp-resetter HOST PORT connects, resets the connection, prints "reset"
 //   tcp-witness PORT       prints "ready", and how the first connection ends: a code, or "end"
@@ -65,6 +68,31 @@ async function tcpClients(host, port, count) {
   process.exit(0);
 }
 
+/** @param {string} host @param {number} port @param {number} count */
+function tcpSource(host, port, count) {
+  const chunk = Buffer.alloc(65536);
+  for (let i = 0; i < count; i++) {
+    const socket = net.connect(port, host);
+    const fill = () => {
+      while (socket.write(chunk));
+    };
+    socket.on('connect', fill).on('drain', fill).on('error', () => socket.destroy());
+  }
+}
+
+/** @param {number} port @param {number} count @param {number} seconds */
+function tcpSink(port, count, seconds) {
+  /** @type {Promise<number>[]} */
+  const octets = [];
+  const server = net.createServer((socket) => {
+    let got = 0;
+    socket.on('data', (chunk) => (got += chunk.length)).on('error', () => socket.destroy());
+    octets.push(new Promise((resolve) => setTimeout(() => resolve(got), seconds * 1000)));
+    if (octets.length === count) Promise.all(octets).then((counts) => say(JSON.stringify(counts)));
+  });
+  server.listen(port, '0.0.0.0', 4096, () => say('ready'));
+}
+
 /** @param {string} host @param {number} port */
 function tcpResetter(host, port) {
   const socket = net.connect(port, host, () => {
@@ -102,6 +130,8 @@ else if (role === 'tcp-echo') tcpEcho(Number(first));
 else if (role === 'tcp-clients') await tcpClients(first, Number(second), Number(rest[0]));
 else if (role === 'tcp-resetter') tcpResetter(first, Number(second));
 else if (role === 'tcp-witness') tcpWitness(Number(first));
+else if (role === 'tcp-source') tcpSource(first, Number(second), Number(rest[0]));
+else if (role === 'tcp-sink') tcpSink(Number(first), Number(second), Number(rest[0]));
 else if (role === 'http') http.createServer((_request, answer) => answer.end('x'.repeat(1_000_000))).listen(Number(first), () => say('ready'));
 else if (role === 'keeper') keeper(Number(first), Number(second));
 else throw new Error(`no such role: ${role}`);

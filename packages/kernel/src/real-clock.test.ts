@@ -169,4 +169,17 @@ describe('the host loop', () => {
     loop.close();
     loop.setAlarm(0);
   });
+
+  test('an alarm that keeps nothing alive rings, though no such turn wakes the event loop of Node', async () => {
+    const host = globalThis as { setImmediate?: unknown };
+    const { setImmediate } = host;
+    host.setImmediate = () => ({ ref: () => undefined, unref: () => undefined }); // its turn never comes
+    const loop = hostLoop();
+    host.setImmediate = setImmediate;
+    await new Promise<void>((resolve) => {
+      loop.attach(() => undefined, resolve);
+      loop.setAlarm(100_000);
+    });
+    loop.close();
+  });
 });

@@ -59,6 +59,8 @@ interface TurnSource {
   request(fn: () => void): void;
   setRef(ref: boolean): void;
   close(): void;
+  /** A turn that keeps nothing alive comes at once all the same. Node's waits until something else wakes its event loop. */
+  readonly promptUnreffed: boolean;
 }
 
 function immediateTurns(host: HostGlobals, setImmediate: (fn: () => void) => HostHandle | number): TurnSource {
@@ -74,6 +76,7 @@ function immediateTurns(host: HostGlobals, setImmediate: (fn: () => void) => Hos
       if (handle !== null) host.clearImmediate?.(handle);
       handle = null;
     },
+    promptUnreffed: false,
   };
 }
 
@@ -99,6 +102,7 @@ function channelTurns(Channel: NonNullable<HostGlobals['MessageChannel']>): Turn
       channel.port1.close();
       channel.port2.close();
     },
+    promptUnreffed: true,
   };
 }
 
@@ -166,7 +170,8 @@ function takeTurn(state: LoopState): void {
   state.keep = false;
   if (state.closed) return;
   if (state.timer === null && state.deadline !== Infinity) {
-    if (hostNow(state) < state.deadline) requestTurn(state, false);
+    const left = state.deadline - hostNow(state);
+    if (left > 0) awaitAlarm(state, left);
     else ringAlarm(state);
   }
   state.onTurn();
@@ -188,11 +193,16 @@ function setAlarm(state: LoopState, delay: number): void {
   clearAlarm(state);
   if (state.closed) return;
   state.deadline = hostNow(state) + delay;
-  if (delay < SPIN_BELOW) {
+  awaitAlarm(state, delay);
+}
+
+/** Sees to it that the alarm rings in `delay` ns: a turn looks for it, or the host's timer does. */
+function awaitAlarm(state: LoopState, delay: number): void {
+  if (delay < SPIN_BELOW && (state.reffed || state.turns.promptUnreffed)) {
     requestTurn(state, false);
     return;
   }
-  state.timer = state.host.setTimeout(state.ring, Math.min(Math.ceil(delay / 1e6), MAX_TIMEOUT_MS));
+  state.timer = state.host.setTimeout(state.ring, Math.min(Math.max(Math.ceil(delay / 1e6), 1), MAX_TIMEOUT_MS));
   if (!state.reffed) setHandleRef(state.timer, false);
 }
 
@@ -200,6 +210,7 @@ function setRef(state: LoopState, ref: boolean): void {
   state.reffed = ref;
   setHandleRef(state.timer, ref);
   state.turns.setRef(ref || state.keep);
+  if (!ref && state.timer === null && state.deadline !== Infinity) awaitAlarm(state, state.deadline - hostNow(state));
 }
 
 function attach(state: LoopState, onTurn: () => void, onAlarm: () => void): void {
