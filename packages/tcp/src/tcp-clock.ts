@@ -1,23 +1,29 @@
 /*
  * The engine's clocks, all read from World.now, which stands still during one entry into the stack:
- * tcpMstamp (µs, int32, wraps after 71 minutes), the timestamp option's (ms), and seconds for PAWS.
+ * tcpMstamp (µs, int32, wraps after 71 minutes), the timestamp option's (ms), and seconds for PAWS. None begins at 0, which
+ * means never.
  */
 import type { Net } from '@stack/kernel';
 import { tcpSkbTimestampUs } from './tcp-skb-cb.ts';
 import type { SkBuff } from '@stack/skbuff';
 import type { TcpSock } from './tcp-sock.ts';
 
+/** The engine's clock (tcp_clock_us): the µs of tcpMstamp and of sk_buffs. */
+export function tcpClockUs(net: Net): number {
+  return (Math.floor(net.world.now / 1000) + 1000) | 0;
+}
+
 /** Takes the time for what follows: sk.tcpMstamp in µs. Called where a segment or a timer enters. */
 export function tcpMstampRefresh(sk: TcpSock): void {
-  sk.tcpMstamp = Math.floor(sk.skNet.world.now / 1000) | 0;
+  sk.tcpMstamp = tcpClockUs(sk.skNet);
 }
 
 /** The clock of the timestamp option: ms (RFC 7323 §5.4); without a connection's offset. */
 export function tcpClockMs(net: Net): number {
-  return Math.floor(net.world.now / 1_000_000) | 0;
+  return (Math.floor(net.world.now / 1_000_000) + 1) | 0;
 }
 
-/** Seconds, from 1 on, so that 0 means never. */
+/** Seconds. */
 export function tcpClockSeconds(net: Net): number {
   return (Math.floor(net.world.now / 1_000_000_000) + 1) | 0;
 }
@@ -30,6 +36,6 @@ export function tcpStampUsDelta(t1: number, t0: number): number {
 
 /** The timestamp clock (ms) when skb was last sent. */
 export function tcpSkbTimestampTs(sk: TcpSock, skb: SkBuff): number {
-  const nowUs = Math.floor(sk.skNet.world.now / 1000);
+  const nowUs = Math.floor(sk.skNet.world.now / 1000) + 1000;
   return Math.floor((nowUs - ((nowUs - tcpSkbTimestampUs(skb)) | 0)) / 1000) | 0;
 }

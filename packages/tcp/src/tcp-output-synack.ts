@@ -9,7 +9,7 @@ import {
 } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { skbSetOwnerW } from '@stack/socket';
-import { tcpClockMs } from './tcp-clock.ts';
+import { tcpClockMs, tcpClockUs } from './tcp-clock.ts';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
 import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
@@ -64,7 +64,7 @@ export function tcpMakeSynack(sk: TcpSock, dst: DstEntry | null, req: TcpRequest
   skb.mark = req.irMark;
   skb.ipSummed = CHECKSUM_PARTIAL;
   if (req.sntSynack === 0) {
-    const us = Math.floor(sk.skNet.world.now / 1000) | 0;
+    const us = tcpClockUs(sk.skNet);
     req.sntSynack = us === 0 ? 1 : us;
   }
   const flags = TCPHDR_SYN | TCPHDR_ACK | (req.ecnOk ? TCPHDR_ECE : 0);
