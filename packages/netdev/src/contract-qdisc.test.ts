@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { qdiscContract } from './contract-qdisc.ts';
 import type { Qdisc, QdiscOps } from './netdevice.ts';
 import { pfifoFastOps, pfifoOps } from './sch-fifo.ts';
+import { fqOps } from './sch-fq.ts';
 import { makeDev, makeNet } from './test-support.ts';
 
-describe.each([pfifoFastOps, pfifoOps].map((ops) => [ops.id, ops] as const))('the contract on %s', (_id, ops) => {
+describe.each([pfifoFastOps, pfifoOps, fqOps].map((ops) => [ops.id, ops] as const))('the contract on %s', (_id, ops) => {
   for (const { name, run } of qdiscContract) test(name, () => run(() => ({ ops, dev: makeDev(makeNet()) })));
 });
 

@@ -46,7 +46,8 @@ function xmitNit(taps: PacketType[], skb: SkBuff, dev: NetDevice): void {
     if (pt.afPacketPriv !== null && pt.afPacketPriv === skb.sk) continue;
     const clone = skbClone(skb);
     if (clone === null) return;
-    if (clone.tstamp === 0) clone.tstamp = dev.net.world.now;
+    // Its departure time is over: now is when it leaves.
+    clone.tstamp = dev.net.world.now;
     skbResetMacHeader(clone);
     clone.pktType = PACKET_OUTGOING;
     pt.func(clone, dev, pt, dev);

@@ -46,6 +46,7 @@ export {
   qdiscCreate, qdiscDestroy, qdiscDrop, qdiscEnqueueRoot, qdiscReset, qdiscRun, qdiscRunBegin, qdiscRunEnd,
   schDirectXmit,
 } from './sch-generic.ts';
+export { fqChange, fqOps, type FqOptions, type PacedSock } from './sch-fq.ts';
 export {
   PFIFO_FAST_BANDS, noopQdiscOps, noqueueQdiscOps, pfifoFastOps, pfifoOps, prio2band, qdiscLookupOps, registerQdisc,
 } from './sch-fifo.ts';

@@ -10,6 +10,7 @@ import { devOpen, registerNetdevice, unregisterNetdevice } from './dev.ts';
 import { allocLoopback, loopbackOps } from './loopback.ts';
 import { napiEnable, netifNapiAdd, netRxAction } from './napi.ts';
 import { NetDevice } from './netdevice.ts';
+import { fqOps } from './sch-fq.ts';
 import { noopQdiscOps, noqueueQdiscOps, pfifoFastOps, pfifoOps, registerQdisc } from './sch-fifo.ts';
 import { netTxAction } from './sch-generic.ts';
 import { NetnsNetdev } from './softnet.ts';
@@ -38,7 +39,7 @@ export function installNetdev(net: Net): void {
   openSoftirq(net, NET_RX_SOFTIRQ, netRxAction);
   openSoftirq(net, NET_TX_SOFTIRQ, netTxAction);
   registerSysctlTable(net, sysctlTable(nn));
-  for (const ops of [pfifoFastOps, pfifoOps, noqueueQdiscOps, noopQdiscOps]) registerQdisc(net, ops);
+  for (const ops of [pfifoFastOps, pfifoOps, fqOps, noqueueQdiscOps, noopQdiscOps]) registerQdisc(net, ops);
   const lo = allocLoopback(net);
   registerNetdevice(lo);
   nn.loopbackDev = lo;

@@ -24,6 +24,8 @@ const LOOPBACK_MTU = 65536;
 function loopbackXmit(skb: SkBuff, dev: NetDevice): number {
   // The sender's account is settled here: once turned round the packet is the receiver's.
   skbOrphan(skb);
+  // The sender's departure time is nothing that a receiver knows.
+  skb.tstamp = 0;
   const len = skb.len;
   skb.macHeader = -1;
   skb.protocol = ethTypeTrans(skb, dev);

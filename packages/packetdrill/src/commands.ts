@@ -6,7 +6,8 @@ import { ipRouteAdd, ipRouteDel, type IpRouteSpec } from '@stack/ip';
 import type { Host } from '@stack/host';
 import { sysctlRead, type CtlValue } from '@stack/kernel';
 import {
-  devGraftQdisc, NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures, pfifoOps, qdiscCreate, TCQ_F_CAN_BYPASS,
+  devGraftQdisc, fqChange, fqOps, NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures, pfifoOps, qdiscCreate, TCQ_F_CAN_BYPASS,
+  type FqOptions,
 } from '@stack/netdev';
 import { O_CREAT, O_TRUNC, O_WRONLY, sysClose, sysOpen, sysUnlink, sysWrite } from '@stack/socket';
 import { tcpMetricsFlush } from '@stack/tcp';
@@ -71,12 +72,36 @@ function ipCommand(machine: Machine, words: readonly string[]): void {
   if (error < 0) throw new CommandError(`ip ${words.join(' ')}: error ${-error}`);
 }
 
-/** `tc qdisc replace dev tun0 root pfifo limit N`; fq's pacing is TCP's own here, so that it is as good as pfifo. */
+const RATES: Readonly<Record<string, number>> = { bit: 1 / 8, kbit: 125, mbit: 125_000, gbit: 125e6, bps: 1, kbps: 1000, mbps: 1e6, gbps: 1e9 };
+
+/** A number as tc has it: octets, or a rate in octets per second. */
+function tcNumber(text: string): number {
+  const [, digits = '', unit = ''] = /^([\d.]+)(\w*)$/.exec(text) ?? [];
+  return Number(digits) * (RATES[unit.toLowerCase()] ?? (unit.toLowerCase() === 'k' ? 1024 : 1));
+}
+
+/** What `tc … fq …` says. */
+function fqOptions(words: readonly string[]): FqOptions {
+  const names: Readonly<Record<string, string>> = {
+    limit: 'limit', flow_limit: 'flowLimit', quantum: 'quantum', initial_quantum: 'initialQuantum', maxrate: 'maxrate',
+  };
+  const options: Record<string, number | boolean> = {};
+  words.forEach((word, i) => {
+    const name = names[word];
+    if (name !== undefined) options[name] = tcNumber(words[i + 1] ?? '');
+    if (word === 'nopacing') options['pacing'] = false;
+  });
+  return options;
+}
+
+/** `tc qdisc replace dev tun0 root pfifo|fq limit N …` */
 function tc(machine: Machine, words: readonly string[]): void {
   const { dev } = machine.nic;
   const limit = words.indexOf('limit');
-  const qdisc = qdiscCreate(pfifoOps, dev);
+  const fq = words.includes('fq');
+  const qdisc = qdiscCreate(fq ? fqOps : pfifoOps, dev);
   if (qdisc === null) throw new CommandError(`tc ${words.join(' ')}: no qdisc`);
+  if (fq && fqChange(qdisc, fqOptions(words)) < 0) throw new CommandError(`tc ${words.join(' ')}: not an fq`);
   if (limit >= 0) qdisc.limit = Number(words[limit + 1]);
   if (qdisc.limit === 0) qdisc.flags &= ~TCQ_F_CAN_BYPASS;
   devGraftQdisc(dev, qdisc);

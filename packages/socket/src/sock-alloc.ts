@@ -88,6 +88,7 @@ export function skCloneLock(sk: Sock): Sock {
   child.skGsoMaxSegs = sk.skGsoMaxSegs;
   child.skPacingRate = sk.skPacingRate;
   child.skMaxPacingRate = sk.skMaxPacingRate;
+  child.skPacingStatus = sk.skPacingStatus;
   child.skPacingShift = sk.skPacingShift;
   child.skTsflags = sk.skTsflags;
   child.skTskeyInit = sk.skTskeyInit;

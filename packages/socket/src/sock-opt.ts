@@ -11,7 +11,7 @@ import type { Socket } from './net-struct.ts';
 import { skDstReset } from './sock-alloc.ts';
 import { skSetRcvbuf, skSetSndbuf } from './sock-mem.ts';
 import {
-  OptInt, SK_CAN_REUSE, SK_NO_REUSE, SK_PACING_UNLIMITED, SOCK_BROADCAST, SOCK_DBG, SOCK_FILTER_LOCKED, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE,
+  OptInt, SK_CAN_REUSE, SK_NO_REUSE, SK_PACING_NEEDED, SK_PACING_NONE, SK_PACING_UNLIMITED, SOCK_BROADCAST, SOCK_DBG, SOCK_FILTER_LOCKED, SOCK_KEEPOPEN, SOCK_LINGER, SOCK_LOCALROUTE,
   SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, SOCK_URGINLINE, SOCK_ZEROCOPY, sockFlag, sockResetFlag, sockSetFlag, sockValboolFlag, TCP_LISTEN,
 } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
@@ -122,7 +122,9 @@ function setSize(sk: Sock, name: number, val: number): number {
       sk.skMark = val;
       return 0;
     case so.SO_MAX_PACING_RATE:
-      sk.skMaxPacingRate = val < 0 || val > SK_PACING_UNLIMITED ? SK_PACING_UNLIMITED : val;
+      // A 32-bit option: all bits set is no limit at all.
+      sk.skMaxPacingRate = val === -1 || val === 0xffffffff ? SK_PACING_UNLIMITED : val < 0 ? val >>> 0 : val;
+      if (sk.skMaxPacingRate !== SK_PACING_UNLIMITED && sk.skPacingStatus === SK_PACING_NONE) sk.skPacingStatus = SK_PACING_NEEDED;
       sk.skPacingRate = Math.min(sk.skPacingRate, sk.skMaxPacingRate);
       return 0;
     default:
@@ -262,7 +264,7 @@ function getMore(sk: Sock, name: number): number | object {
     case so.SO_BINDTOIFINDEX:
       return sk.skBoundDevIf;
     case so.SO_MAX_PACING_RATE:
-      return sk.skMaxPacingRate;
+      return Math.min(sk.skMaxPacingRate, 0xffffffff);
     case so.SO_MEMINFO:
       return skMeminfo(sk);
     case so.SO_LOCK_FILTER:

@@ -62,8 +62,12 @@ export const SOCK_RXQ_OVFL = 16;
 export const SOCK_ZEROCOPY = 17;
 export const SOCK_FILTER_LOCKED = 18;
 
-/** skMaxPacingRate and skPacingRate while nothing limits them. */
-export const SK_PACING_UNLIMITED = 0x7fffffff;
+/** skMaxPacingRate and skPacingRate, octets per second, while nothing limits them: the kernel's ~0. */
+export const SK_PACING_UNLIMITED = 2 ** 64;
+/** Who paces (skPacingStatus): nobody, the sock's own engine, or an fq below it (which finds these numbers in netdev). */
+export const SK_PACING_NONE = 0;
+export const SK_PACING_NEEDED = 1;
+export const SK_PACING_FQ = 2;
 
 /** What the sockets of one protocol in one Net may use together (proto.memory_allocated, sysctl_tcp_mem …). */
 export class ProtoMem {
@@ -247,6 +251,8 @@ export class Sock {
   skGsoMaxSegs: number;
   skPacingRate: number;
   skMaxPacingRate: number;
+  /** SK_PACING_* */
+  skPacingStatus: number;
   skPacingShift: number;
   skTxHash: number;
   skDstPendingConfirm: boolean;
@@ -323,6 +329,7 @@ export class Sock {
     this.skGsoMaxSegs = 0;
     this.skPacingRate = SK_PACING_UNLIMITED;
     this.skMaxPacingRate = SK_PACING_UNLIMITED;
+    this.skPacingStatus = SK_PACING_NONE;
     this.skPacingShift = 10;
     this.skTxHash = 0;
     this.skDstPendingConfirm = false;

@@ -4,6 +4,7 @@ import { installSocket } from '@stack/socket';
 import { describe, expect, test } from 'vitest';
 import { tcpCongestionContract } from './contract.ts';
 import { installTcp } from './install.ts';
+import { tcpBbr } from './tcp-bbr.ts';
 import { tcpReno } from './tcp-cong.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import { cubictcp } from './tcp-cubic.ts';
@@ -24,7 +25,7 @@ function makeSock(): TcpSock {
   return sk;
 }
 
-for (const ops of [tcpReno, cubictcp]) {
+for (const ops of [tcpReno, cubictcp, tcpBbr]) {
   describe(`contract on ${ops.name}`, () => {
     for (const rule of tcpCongestionContract) test(rule.name, () => rule.run(() => ({ ops, sk: makeSock() })));
   });

@@ -32,6 +32,7 @@ export {
 } from './tcp-cong.ts';
 export type { TcpCongestionOps } from './tcp-cong.ts';
 export { cubictcp } from './tcp-cubic.ts';
+export { tcpBbr, type TcpBbrInfo } from './tcp-bbr.ts';
 export { TCP_CA_CWR, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Open, TCP_CA_Recovery } from './tcp-sock.ts';
 export { AckSample, RateSample } from './tcp-ack-state.ts';
 

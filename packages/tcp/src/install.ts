@@ -7,6 +7,7 @@ import type { SockCommon } from '@stack/inet-sock';
 import { ECONNABORTED, netAtExit, registerMib, registerSysctlTable, requireNet, requireNoNet, unregisterMib, unregisterSysctlTable } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { TCP_CLOSE } from '@stack/socket';
+import { tcpBbr } from './tcp-bbr.ts';
 import { cubictcp } from './tcp-cubic.ts';
 import { tcpRegisterCongestionControl, tcpSetDefaultCongestionControl } from './tcp-cong.ts';
 import { TCP_MIB_MAXCONN, TCP_MIB_RTOALGORITHM, TCP_MIB_RTOMAX, TCP_MIB_RTOMIN } from './tcp-mib.ts';
@@ -36,6 +37,7 @@ export function installTcp(net: Net): void {
   inetHashinfoInit(tcp.hashinfo, net);
   tcpMibInit(tcp);
   tcpRegisterCongestionControl(net, cubictcp);
+  tcpRegisterCongestionControl(net, tcpBbr);
   tcpSetDefaultCongestionControl(net, cubictcp.name);
   const rows = tcpSysctlRows(tcp);
   registerSysctlTable(net, rows);

@@ -12,6 +12,7 @@ import {
   CA_EVENT_TX_START, TCP_CONG_NON_RESTRICTED, tcpCongAvoidAi, tcpInSlowStart, tcpIsCwndLimited, tcpRenoUndoCwnd,
   tcpSlowStart,
 } from './tcp-cong.ts';
+import { SK_PACING_NONE } from '@stack/socket';
 import type { AckSample, TcpCongestionOps } from './tcp-cong.ts';
 import { netAddStats, netIncStats } from './netns-tcp.ts';
 import { after } from './tcp-skb-cb.ts';
@@ -271,8 +272,9 @@ function hystartUpdate(sk: TcpSock, delay: number): void {
     const now = sk.tcpMstamp;
     if (((now - ca.lastAck) | 0) <= HYSTART_ACK_DELTA_US) {
       ca.lastAck = now;
-      // Nothing is paced, so half a round trip is enough: the ACKs come as fast as the bottleneck sends.
-      const threshold = (ca.delayMin + hystartAckDelay(sk)) >> 1;
+      // What is not paced comes back as fast as the bottleneck sends: then half a round trip is enough.
+      const whole = ca.delayMin + hystartAckDelay(sk);
+      const threshold = sk.skPacingStatus === SK_PACING_NONE ? whole >> 1 : whole;
       if (((now - ca.roundStart) | 0) > threshold) {
         hystartFound(sk, ca, LINUX_MIB_TCPHYSTARTTRAINDETECT, LINUX_MIB_TCPHYSTARTTRAINCWND);
       }

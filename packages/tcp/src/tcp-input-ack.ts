@@ -35,6 +35,7 @@ import { netAddStats, netIncStats } from './netns-tcp.ts';
 import { tcpSlowStartAfterIdleCheck } from './tcp-output-cwnd.ts';
 import { tcpCurrentMss, tcpSyncMss } from './tcp-output-mss.ts';
 import { tcpXmitRetransmitQueue } from './tcp-output-retransmit.ts';
+import { tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpClampProbe0ToUserTimeout, tcpProbe0When, tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpProcessTlpAck, tcpScheduleLossProbe } from './tcp-output-tlp.ts';
 import { __tcpPushPendingFrames } from './tcp-output-xmit.ts';
@@ -86,7 +87,7 @@ function tcpAckProbe(sk: TcpSock): void {
     inetCskClearXmitTimer(sk, ICSK_TIME_PROBE0);
   } else {
     const when = tcpProbe0When(sk, tcpRtoMax(sk));
-    tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpClampProbe0ToUserTimeout(sk, when));
+    tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpClampProbe0ToUserTimeout(sk, when) + tcpPacingDelay(sk));
   }
 }
 

@@ -16,9 +16,10 @@ import { LINUX_MIB_TCPMTUPFAIL, LINUX_MIB_TCPMTUPSUCCESS } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpSetSkbTsoSegs, tcpTrimHead } from './tcp-output-frag.ts';
 import { tcpCurrentMss, tcpMssToMtu, tcpMtuToMss, tcpSyncMss } from './tcp-output-mss.ts';
+import { tcpPacingCheck } from './tcp-output-pacing.ts';
 import { tcpTransmitSkb } from './tcp-output.ts';
 import { tcpPacketsInFlight, tcpSendHead, tcpWndEnd } from './tcp-rtx-queue.ts';
-import { tcpStreamAllocSkb } from './tcp-sendmsg.ts';
+import { tcpStreamAllocSkb, tcpWmemCharge } from './tcp-sendmsg.ts';
 import {
   TCPHDR_ACK, TCPHDR_FIN, TCPHDR_PSH, after, tcbEor, tcbSeq, tcbSetEndSeq, tcbSetEor, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags, tcbTxstampAck,
 } from './tcp-skb-cb.ts';
@@ -140,6 +141,7 @@ export function tcpMtuProbe(sk: TcpSock): number {
   const allowed = tcpMtuProbeAllowed(sk, mtup, size);
   const head = tcpSendHead(sk);
   if (allowed !== MTU_PROBE_SENT || head === null) return allowed;
+  if (tcpPacingCheck(sk)) return MTU_PROBE_WAIT;
   const probe = tcpStreamAllocSkb(sk, size, false);
   if (probe === null) return MTU_PROBE_NONE;
   sk.skWmemQueued += probe.truesize;
@@ -147,6 +149,7 @@ export function tcpMtuProbe(sk: TcpSock): number {
   tcbSetSeq(probe, tcbSeq(head));
   tcbSetEndSeq(probe, tcbSeq(head) + size);
   tcpMtuProbeFill(sk, probe, size);
+  tcpWmemCharge(sk, probe, size);
   __skbHeaderRelease(probe);
   skbQueueHead(sk.skWriteQueue, probe);
   tcpSetSkbTsoSegs(probe, probe.len);

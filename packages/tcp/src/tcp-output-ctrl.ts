@@ -23,6 +23,7 @@ import { LINUX_MIB_TCPABORTFAILED, LINUX_MIB_TCPWINPROBE, TCP_MIB_OUTRSTS } from
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
 import { tcpFragment, tcpSetSkbTsoSegs } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
+import { tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpClampProbe0ToUserTimeout, tcpProbe0When, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { skbSetTcpPureAck } from './tcp-output-tsq.ts';
 import { __tcpPushPendingFrames, tcpEventNewDataSent } from './tcp-output-xmit.ts';
@@ -217,5 +218,5 @@ export function tcpSendProbe0(sk: TcpSock): void {
     if (sk.icskBackoff < sk.skNet.tcp.sysctlTcpRetries2) sk.icskBackoff++;
     timeout = tcpProbe0When(sk, tcpRtoMax(sk));
   }
-  tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpClampProbe0ToUserTimeout(sk, timeout));
+  tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpClampProbe0ToUserTimeout(sk, timeout) + tcpPacingDelay(sk));
 }

@@ -19,6 +19,7 @@ import {
 import { netAddStats, netIncStats, tcpAddStats } from './netns-tcp.ts';
 import { tcpFragment, tcpRecountSkb, tcpTrimHead } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
+import { tcpPacingCheck, tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpSmallQueueCheck } from './tcp-output-tsq.ts';
 import { tcpTsoSegs } from './tcp-output-tso.ts';
@@ -111,6 +112,7 @@ export function tcpXmitRetransmitQueue(sk: TcpSock): void {
   let hole = false;
   let rearm = false;
   for (let skb = sk.retransmitSkbHint ?? head; skb !== null; skb = skb.next) {
+    if (tcpPacingCheck(sk)) break;
     // What lies before the first segment that may still become lost need not be looked at again.
     if (!hole) sk.retransmitSkbHint = skb;
     const segs = Math.min(sk.sndCwnd - tcpPacketsInFlight(sk), maxSegs);
@@ -131,5 +133,5 @@ export function tcpXmitRetransmitQueue(sk: TcpSock): void {
     if (tcpInCwndReduction(sk)) sk.prrOut += pcount;
     if (isHead && sk.icskPending !== ICSK_TIME_REO_TIMEOUT) rearm = true;
   }
-  if (rearm) tcpResetXmitTimer(sk, ICSK_TIME_RETRANS, sk.icskRto);
+  if (rearm) tcpResetXmitTimer(sk, ICSK_TIME_RETRANS, sk.icskRto + tcpPacingDelay(sk));
 }

@@ -10,6 +10,7 @@ import {
 } from '@stack/inet-sock';
 import { TCP_RTO_MAX, TCP_RTO_MIN } from './tcp-consts.ts';
 import { tcpRtoMax } from './tcp-input-rtt.ts';
+import { tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpRtxQueueHead } from './tcp-rtx-queue.ts';
 import { tcpSkbTimestampUs } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -43,7 +44,7 @@ export function tcpRearmRto(sk: TcpSock): void {
   if (sk.icskPending === ICSK_TIME_REO_TIMEOUT || sk.icskPending === ICSK_TIME_LOSS_PROBE) {
     rto = usecsToJiffies(Math.max(tcpRtoDeltaUs(sk), 1));
   }
-  tcpResetXmitTimer(sk, ICSK_TIME_RETRANS, rto);
+  tcpResetXmitTimer(sk, ICSK_TIME_RETRANS, rto + tcpPacingDelay(sk));
 }
 
 /** First interval of window probes: the RTO, no less than 200 ms. */

@@ -19,6 +19,7 @@ import { netIncStats } from './netns-tcp.ts';
 import { tcpFragment } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
 import { __tcpRetransmitSkb } from './tcp-output-retransmit.ts';
+import { tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpRearmRto, tcpResetXmitTimer, tcpRtoDeltaUs } from './tcp-output-timer.ts';
 import { tcpSndWndTest, tcpWriteXmit } from './tcp-output-xmit.ts';
 import { tcpIsSack, tcpRtxQueueTail, tcpSendHead } from './tcp-rtx-queue.ts';
@@ -44,7 +45,7 @@ export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolea
   }
   const rtoDeltaUs = advancingRto ? jiffiesToUsecs(sk.icskRto) : tcpRtoDeltaUs(sk);
   if (rtoDeltaUs > 0) timeout = Math.min(timeout, usecsToJiffies(rtoDeltaUs));
-  tcpResetXmitTimer(sk, ICSK_TIME_LOSS_PROBE, timeout);
+  tcpResetXmitTimer(sk, ICSK_TIME_LOSS_PROBE, timeout + tcpPacingDelay(sk));
   return true;
 }
 

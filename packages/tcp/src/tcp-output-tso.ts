@@ -5,7 +5,9 @@
  * Read first: RFC 9293 §3.7.4; RFC 1122 §4.2.3.4.
  */
 import type { SkBuff } from '@stack/skbuff';
+import { SK_PACING_NONE } from '@stack/socket';
 import { tcpMinRtt } from './tcp-input-rtt.ts';
+import { tcpPacingSinceUs } from './tcp-output-pacing.ts';
 import { tcpPacketsInFlight, tcpRtxQueueHead, tcpWndEnd } from './tcp-rtx-queue.ts';
 import { TCPHDR_FIN, after, tcbEor, tcbSeq, tcbTcpFlags, tcpSkbTimestampUs } from './tcp-skb-cb.ts';
 import { TCP_CA_Recovery, TCP_NAGLE_CORK, TCP_NAGLE_PUSH } from './tcp-sock.ts';
@@ -78,7 +80,8 @@ export function tcpTsoShouldDefer(sk: TcpSock, skb: SkBuff, maxSegs: number): nu
   const last = sk.tsortedLast;
   const head = tcpRtxQueueHead(sk);
   if (last === null || head === null) return TSO_SEND_NOW;
-  if (((sk.tcpMstamp - tcpSkbTimestampUs(last)) | 0) >= TSO_DEFER_MAX_US) return TSO_SEND_NOW;
+  const since = sk.skPacingStatus === SK_PACING_NONE ? (sk.tcpMstamp - tcpSkbTimestampUs(last)) | 0 : tcpPacingSinceUs(sk);
+  if (since >= TSO_DEFER_MAX_US) return TSO_SEND_NOW;
 
   const mss = sk.mssCache;
   const sendWin = (tcpWndEnd(sk) - tcbSeq(skb)) | 0;

@@ -11,7 +11,7 @@ import { taskletSchedule, taskletSetup } from '@stack/kernel';
 import type { Net, Tasklet } from '@stack/kernel';
 import { skbOrphan } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { skFree, sockHold, sockOwnedByUser, sockPut, sockWfree } from '@stack/socket';
+import { SK_PACING_NONE, skFree, sockHold, sockOwnedByUser, sockPut, sockWfree } from '@stack/socket';
 import type { Sock } from '@stack/socket';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
@@ -89,12 +89,17 @@ function tcpTasklet(tasklet: Tasklet): void {
   tsq.socks = tsq.spare;
   for (const sk of socks) {
     sk.tsqFlags &= ~TSQF_QUEUED;
-    if (sockOwnedByUser(sk)) sk.tsqFlags |= TCPF_TSQ_DEFERRED;
-    else tcpTsqWrite(sk);
+    tcpTsqHandler(sk);
     sockPut(sk);
   }
   socks.length = 0;
   tsq.spare = socks;
+}
+
+/** Sends what may be sent, now or when the system call that owns the sock is done. */
+export function tcpTsqHandler(sk: TcpSock): void {
+  if (sockOwnedByUser(sk)) sk.tsqFlags |= TCPF_TSQ_DEFERRED;
+  else tcpTsqWrite(sk);
 }
 
 /** Sends what may be sent. */
@@ -108,7 +113,7 @@ function tcpTsqWrite(sk: TcpSock): void {
 
 /**
  * Must skb wait because enough of this connection is below already: a millisecond at its pacing rate, two packets at
- * least, net.ipv4.tcp_limit_output_bytes at most? Then tcpWfree wakes it.
+ * least, net.ipv4.tcp_limit_output_bytes at most if nothing is paced? Then tcpWfree wakes it.
  * @param factor the limit is doubled so often
  */
 export function tcpSmallQueueCheck(sk: TcpSock, skb: SkBuff, factor: number): boolean {
@@ -116,7 +121,8 @@ export function tcpSmallQueueCheck(sk: TcpSock, skb: SkBuff, factor: number): bo
   const least = 2 * skb.truesize;
   if (queued <= least) return false;
   let limit = Math.max(least, Math.floor(sk.skPacingRate / (1 << sk.skPacingShift)));
-  limit = Math.min(limit, sk.skNet.tcp.sysctlTcpLimitOutputBytes) * (1 << factor);
+  if (sk.skPacingStatus === SK_PACING_NONE) limit = Math.min(limit, sk.skNet.tcp.sysctlTcpLimitOutputBytes);
+  limit *= 1 << factor;
   if (queued <= limit) return false;
   // With nothing or one sk_buff in flight no ACK may come to go on with: do not depend on the device alone.
   const queue = sk.tcpRtxQueue;

@@ -19,6 +19,7 @@ import { netAddStats } from './netns-tcp.ts';
 import { tcpCwndValidate } from './tcp-output-cwnd.ts';
 import { tcpFragment, tcpSetSkbTsoSegs } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
+import { tcpPacingCheck, tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpProbe0Base, tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpScheduleLossProbe } from './tcp-output-tlp.ts';
 import {
@@ -90,6 +91,7 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
   let isCwndLimited = false;
   let isRwndLimited = false;
   for (let skb = tcpSendHead(sk); skb !== null; skb = tcpSendHead(sk)) {
+    if (tcpPacingCheck(sk)) break;
     let quota = tcpCwndTest(sk);
     if (quota === 0) {
       if (pushOne !== 2) break;
@@ -143,7 +145,7 @@ function tcpWriteXmitDone(sk: TcpSock, sentPkts: number, cwndLimited: boolean, p
 
 /** Something waits, and no timer runs that would move it: the window is probed (RFC 9293 §3.8.6.1). */
 function tcpCheckProbeTimer(sk: TcpSock): void {
-  if (sk.packetsOut === 0 && sk.icskPending === 0) tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpProbe0Base(sk));
+  if (sk.packetsOut === 0 && sk.icskPending === 0) tcpResetXmitTimer(sk, ICSK_TIME_PROBE0, tcpProbe0Base(sk) + tcpPacingDelay(sk));
 }
 
 /** Sends what may be sent of a queue that is not empty. @param nonagle TCP_NAGLE_* for its last segment */

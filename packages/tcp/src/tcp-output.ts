@@ -12,6 +12,7 @@ import {
   NET_XMIT_CN, __skbPush, pskbCopy, skbClone, skbCloned, skbResetTransportHeader,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
+import { SK_PACING_NONE } from '@stack/socket';
 import { CA_EVENT_TX_START, tcpCaEvent } from './tcp-cong.ts';
 import { tcpClockMs } from './tcp-clock.ts';
 import { tcpEcnSend } from './tcp-ecn.ts';
@@ -26,6 +27,7 @@ import {
   tcpEstablishedOptionsSize, tcpEstablishedOptionsWrite, tcpOutOptionsSize, tcpOutOptionsWrite,
 } from './tcp-output-options.ts';
 import type { TcpOutOptions } from './tcp-output-options.ts';
+import { tcpPacingSent, tcpPacingStamp } from './tcp-output-pacing.ts';
 import { tcpSkbSetOwnerW } from './tcp-output-tsq.ts';
 import { tcpSelectWindow } from './tcp-output-window.ts';
 import { tcpRateSkbSent } from './tcp-rate.ts';
@@ -130,12 +132,19 @@ function tcpTransmitClone(skb: SkBuff): SkBuff | null {
 export function tcpTransmitSkb(sk: TcpSock, oskb: SkBuff, cloneIt: boolean): number {
   const net = sk.skNet;
   let skb = oskb;
-  tcpSkbSetTimestampUs(oskb, sk.tcpMstamp);
+  let departure = 0;
+  if (sk.skPacingStatus === SK_PACING_NONE) {
+    tcpSkbSetTimestampUs(oskb, sk.tcpMstamp);
+  } else {
+    departure = tcpPacingStamp(sk);
+    tcpSkbSetTimestampUs(oskb, Math.floor(departure / 1000) | 0);
+  }
   if (cloneIt) {
     const clone = tcpTransmitClone(oskb);
     if (clone === null) return -ENOBUFS;
     skb = clone;
   }
+  skb.tstamp = departure;
   if (net.trace !== null) net.trace.hit(net, 'tcp_transmit_skb', skb);
   const pcount = tcpSkbPcount(skb);
   const payload = skb.len;
@@ -184,6 +193,7 @@ function tcpClearCb(skb: SkBuff): void {
 
 /** skb was sent: it is the last in the order of sending, and takes note of the rate. */
 function tcpUpdateSkbAfterSend(sk: TcpSock, skb: SkBuff): void {
+  if (sk.skPacingStatus !== SK_PACING_NONE) tcpPacingSent(sk, skb);
   sk.xmitSerial = (sk.xmitSerial + 1) | 0;
   tcpSkbSetSerial(skb, sk.xmitSerial);
   tcpTsortedDel(sk, skb);

@@ -14,6 +14,7 @@ import type { SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
+import type { TcpPacing } from './tcp-output-pacing.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
 
@@ -415,6 +416,8 @@ export class TcpSockRare {
   fastopenWait: boolean;
   /** A sendmsg that waits for the handshake has data for the segment that ends it. */
   writePending: boolean;
+  /** The sock is paced, by its engine or by an fq. */
+  pacing: TcpPacing | null;
 
   constructor() {
     this.savedSyn = null;
@@ -426,6 +429,7 @@ export class TcpSockRare {
     this.synDataAcked = false;
     this.fastopenWait = false;
     this.writePending = false;
+    this.pacing = null;
   }
 }
 

@@ -183,7 +183,7 @@ test('sysctls have Linux names and defaults', async () => {
   expect(value('tcp_rmem')).toEqual([4096, 131072, 33554432]);
   expect(value('tcp_notsent_lowat')).toBe(4294967295);
   expect(value('tcp_congestion_control')).toBe('cubic');
-  expect(value('tcp_available_congestion_control')).toBe('cubic reno');
+  expect(value('tcp_available_congestion_control')).toBe('cubic reno bbr');
   expect(sysctlWrite(net, 'net.ipv4.tcp_congestion_control', 'reno')).toBe(0);
   expect(value('tcp_congestion_control')).toBe('reno');
   expect(sysctlWrite(net, 'net.ipv4.tcp_congestion_control', 'nobody')).toBe(-ENOENT);

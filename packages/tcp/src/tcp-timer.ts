@@ -34,6 +34,7 @@ import {
 import { tcpMtuProbing } from './tcp-mtu-probe.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpSendAck, tcpSendActiveReset, tcpSendProbe0 } from './tcp-output-ctrl.ts';
+import { tcpPacingStop } from './tcp-output-pacing.ts';
 import { tcpRetransmitSkb } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
 import { tcpSendLossProbe } from './tcp-output-tlp.ts';
@@ -59,6 +60,7 @@ export const tcpTimerOps: IcskTimerOps = {
 /** Stops all timers. */
 export function tcpClearXmitTimers(sk: TcpSock): void {
   inetCskClearXmitTimers(sk);
+  tcpPacingStop(sk);
 }
 
 // --- How long to go on ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
  * Read first: RFC 9293 §3.3.2 (states), §3.10.4–3.10.5 (CLOSE, ABORT).
  */
 import {
-  TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_FIN_WAIT2, TCPF_LAST_ACK, TCPF_SYN_RECV, inetCskClearXmitTimers,
+  TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_FIN_WAIT2, TCPF_LAST_ACK, TCPF_SYN_RECV,
   inetCskDelackInit, inetCskDestroySock, inetCskListenStop, inetPutPort,
 } from '@stack/inet-sock';
 import { ECONNRESET } from '@stack/kernel';
@@ -272,7 +272,7 @@ function tcpForgetPeer(sk: TcpSock): void {
 /** Proto.destroy: gives back what the connection holds besides its queue of received data. */
 export function tcpDestroySock(sock: Sock): void {
   const sk = tcpSk(sock);
-  inetCskClearXmitTimers(sk);
+  tcpClearXmitTimers(sk);
   const req = tcpFastopenRsk(sk);
   if (req !== null) reqskFastopenRemove(sk, req);
   tcpCleanupCongestionControl(sk);
