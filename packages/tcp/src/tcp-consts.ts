@@ -62,8 +62,7 @@ export const TCP_PAWS_WINDOW = 1;
 /** Most bytes of a large sk_buff. */
 export const GSO_LEGACY_MAX_SIZE = 65536;
 
-/** net.ipv4.tcp_recovery */
-export const TCP_RACK_LOSS_DETECTION = 1;
+/** net.ipv4.tcp_recovery. Its bit 1, RACK itself, has no effect: there is nothing else. */
 export const TCP_RACK_STATIC_REO_WND = 2;
 export const TCP_RACK_NO_DUPTHRESH = 4;
 

@@ -42,7 +42,7 @@ const HYSTART_DELAY = 2;
 const HYSTART_DETECT = HYSTART_ACK_TRAIN | HYSTART_DELAY;
 /** Delay samples of a round before its minimum counts. */
 const HYSTART_MIN_SAMPLES = 8;
-/** HyStart is silent below this window. */
+/** HyStart only counts rounds below this window. */
 const HYSTART_LOW_WINDOW = 16;
 /** Bounds of the rise of delay that ends slow start, µs. */
 const HYSTART_DELAY_MIN = 4000;
@@ -267,6 +267,7 @@ function hystartFound(sk: TcpSock, ca: Bictcp, detect: number, cwnd: number): vo
 function hystartUpdate(sk: TcpSock, delay: number): void {
   const ca = inetCskCa(sk);
   if (after(sk.sndUna, ca.endSeq)) bictcpHystartReset(sk);
+  if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
 
   if ((HYSTART_DETECT & HYSTART_ACK_TRAIN) !== 0) {
     const now = sk.tcpMstamp;
@@ -298,7 +299,7 @@ function cubictcpAcked(sk: TcpSock, sample: AckSample): void {
   if (ca.epochStart !== 0 && ((sk.skNet.world.jiffies - ca.epochStart) | 0) < HZ) return;
   const delay = Math.max(sample.rttUs, 1);
   if (ca.delayMin === 0 || ca.delayMin > delay) ca.delayMin = delay;
-  if (!ca.found && tcpInSlowStart(sk) && sk.sndCwnd >= HYSTART_LOW_WINDOW) hystartUpdate(sk, delay);
+  if (!ca.found && tcpInSlowStart(sk)) hystartUpdate(sk, delay);
 }
 
 /** CUBIC (RFC 9438). */

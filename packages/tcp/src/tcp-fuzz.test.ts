@@ -117,7 +117,8 @@ async function transfer(seed: number, loss: number, sack: number, gsoSegs: numbe
     net.tcp.sysctlTcpRetries2 = 100;
     net.tcp.sysctlTcpSynRetries = 20;
     net.tcp.sysctlTcpSynackRetries = 20;
-    net.tcp.sysctlTcpRecovery = seed & 1;
+    // By turns with and without a static reordering window, and the threshold of duplicates.
+    net.tcp.sysctlTcpRecovery = 1 + 2 * (seed & 3);
   }
   channel.filter = badFilter(world, channel, [server, client], loss);
   const lfd = sysSocket(server.task, AF_CHANNEL, SOCK_STREAM, 0) as number;

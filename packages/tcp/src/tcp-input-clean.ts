@@ -94,7 +94,6 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState, priorSndUna: number): n
     pktsAcked += acked;
     next = skb.next;
     if (skb === sk.retransmitSkbHint) sk.retransmitSkbHint = null;
-    if (skb === sk.lostSkbHint) sk.lostSkbHint = null;
     tcpHighestSackReplace(sk, skb, next);
     tcpRtxQueueUnlinkAndFree(sk, skb);
   }
@@ -103,16 +102,15 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState, priorSndUna: number): n
 }
 
 /** Something was acknowledged: reordering shows, and without SACK the count of duplicates falls. */
-function tcpCleanAcked(sk: TcpSock, st: TcpSacktagState, pktsAcked: number, priorFack: number, priorSacked: number): void {
+function tcpCleanAcked(sk: TcpSock, st: TcpSacktagState, pktsAcked: number, priorFack: number): void {
   const mtup = sk.icskMtup;
   if (mtup !== null && mtup.probeSize !== 0 && !after(mtup.probeSeqEnd, sk.sndUna)) tcpMtupProbeSuccess(sk, mtup);
   if (tcpIsReno(sk)) {
     tcpRemoveRenoSacks(sk, pktsAcked, (st.flag & FLAG_ECE) !== 0);
     // Without SACK it is not known which of them was the original.
     if ((st.flag & FLAG_RETRANS_DATA_ACKED) !== 0) st.flag &= ~FLAG_ORIG_SACK_ACKED;
-  } else {
-    if (before(st.reord, priorFack)) tcpCheckSackReordering(sk, st.reord, false);
-    sk.lostCntHint -= Math.min(sk.lostCntHint, priorSacked - sk.sackedOut);
+  } else if (before(st.reord, priorFack)) {
+    tcpCheckSackReordering(sk, st.reord, false);
   }
 }
 
@@ -154,7 +152,7 @@ export function tcpCleanRtxQueue(sk: TcpSock, st: TcpSacktagState, priorFack: nu
 
   if ((st.flag & FLAG_ACKED) !== 0) {
     st.flag |= FLAG_SET_XMIT_TIMER;
-    tcpCleanAcked(sk, st, pktsAcked, priorFack, priorSacked);
+    tcpCleanAcked(sk, st, pktsAcked, priorFack);
   } else if (
     head !== null && rttUpdate && sackRtt >= 0 && sackRtt > tcpStampUsDelta(now, tcpSkbTimestampUs(head))
   ) {

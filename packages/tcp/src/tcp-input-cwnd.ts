@@ -7,7 +7,7 @@
 import { CA_EVENT_COMPLETE_CWR, TCP_INFINITE_SSTHRESH, tcpCaEvent, tcpSetCaState } from './tcp-cong.ts';
 import { FLAG_SND_UNA_ADVANCED } from './tcp-consts.ts';
 import { tcpEcnQueueCwr, tcpEcnWithdrawCwr } from './tcp-ecn.ts';
-import { tcpClearAllRetransHints, tcpPacketsInFlight } from './tcp-rtx-queue.ts';
+import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
 import { TCPCB_LOST, tcbSacked, tcbSetSacked } from './tcp-skb-cb.ts';
 import { TCP_CA_CWR, TCP_CA_Recovery } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -90,7 +90,7 @@ export function tcpUndoCwndReduction(sk: TcpSock, unmarkLoss: boolean): void {
   if (unmarkLoss) {
     for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) tcbSetSacked(skb, tcbSacked(skb) & ~TCPCB_LOST);
     sk.lostOut = 0;
-    tcpClearAllRetransHints(sk);
+    sk.retransmitSkbHint = null;
   }
   if (sk.priorSsthresh !== 0) {
     sk.sndCwnd = sk.icskCaOps.undoCwnd(sk);

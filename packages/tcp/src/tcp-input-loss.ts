@@ -1,8 +1,9 @@
 /*
- * Which segments are lost: the marks of the scoreboard, and RFC 6675's and NewReno's ways to set them.
+ * Which segments are lost: the marks of the scoreboard, and NewReno's way to set them.
  *
- * Order of calls: tcpIdentifyPacketLoss (per ACK) → RACK's (tcp-recovery.ts) or tcpNewrenoMarkLost; without RACK
- * tcpUpdateScoreboard; on a timeout tcpTimeoutMarkLost. Read first: RFC 6675 §4; RFC 6582; RFC 8985.
+ * Order of calls: tcpIdentifyPacketLoss (per ACK) → RACK's (tcp-recovery.ts), or without SACK tcpNewrenoMarkLost; on a
+ * timeout tcpTimeoutMarkLost. Read first: RFC 6675 §2–3 (the scoreboard); RFC 6582; RFC 8985.
+ * As in Linux since 6.17, RFC 6675's IsLost (a count of SACKs) is not there beside RACK.
  */
 import type { TcpSacktagState } from './tcp-ack-state.ts';
 import type { SkBuff } from '@stack/skbuff';
@@ -10,13 +11,13 @@ import { FLAG_LOST_RETRANS, FLAG_SET_XMIT_TIMER, FLAG_SND_UNA_ADVANCED } from '.
 import { LINUX_MIB_TCPLOSTRETRANSMIT, LINUX_MIB_TCPRENOREORDER, LINUX_MIB_TCPSACKRENEGING } from './tcp-mib.ts';
 import { netAddStats, netIncStats } from './netns-tcp.ts';
 import { tcpFragment } from './tcp-output-frag.ts';
-import { tcpIsRack, tcpRackMarkLost, tcpRackSkbTimeout } from './tcp-recovery.ts';
+import { tcpRackMarkLost, tcpRackSkbTimeout } from './tcp-recovery.ts';
 import {
-  tcpClearAllRetransHints, tcpHighestSackSeq, tcpIsReno, tcpIsSack, tcpRtxQueueEmpty, tcpRtxQueueHead,
+  tcpIsReno, tcpRtxQueueEmpty, tcpRtxQueueHead,
 } from './tcp-rtx-queue.ts';
 import {
-  TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, after, before, tcbEndSeq, tcbSacked, tcbSeq, tcbSetSacked,
-  tcpSkbPcount,
+  TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, before, tcbSacked, tcbSeq, tcbSetSacked,
+  tcpSkbMss, tcpSkbPcount,
 } from './tcp-skb-cb.ts';
 import { TCP_CA_Recovery } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -110,54 +111,16 @@ function tcpNewrenoMarkLost(sk: TcpSock, sndUnaAdvanced: boolean): void {
   if (!lost) return;
   const skb = tcpRtxQueueHead(sk)!;
   if ((tcbSacked(skb) & TCPCB_LOST) !== 0) return;
-  const mss = sk.mssCache;
+  const mss = tcpSkbMss(skb);
   if (tcpSkbPcount(skb) > 1 && skb.len > mss) tcpFragment(sk, sk.tcpRtxQueue, skb, mss, mss);
   tcpMarkSkbLost(sk, skb);
 }
 
-// --- With SACK ------------------------------------------------------------------------------------------------
+// --- Either way -----------------------------------------------------------------------------------------------
 
-/**
- * RFC 6675 §4 IsLost: a segment is lost if more than `packets` segments above it are SACKed.
- * @param markHead mark the head in any case, and only it
- */
-function tcpMarkHeadLost(sk: TcpSock, packets: number, markHead: boolean): void {
-  let skb = sk.lostSkbHint;
-  let cnt = sk.lostCntHint;
-  if (skb === null) {
-    skb = tcpRtxQueueHead(sk);
-    cnt = 0;
-  } else if (markHead && after(tcbSeq(skb), sk.sndUna)) {
-    return;
-  }
-  for (; skb !== null; skb = skb.next) {
-    sk.lostSkbHint = skb;
-    sk.lostCntHint = cnt;
-    if (after(tcbEndSeq(skb), sk.sndNxt)) return;
-    if ((tcbSacked(skb) & TCPCB_SACKED_ACKED) !== 0) cnt += tcpSkbPcount(skb);
-    if (cnt > packets) return;
-    if ((tcbSacked(skb) & TCPCB_LOST) === 0) tcpMarkSkbLost(sk, skb);
-    if (markHead) return;
-  }
-}
-
-/** Marks what RFC 6675 calls lost. @param fastRexmit recovery began with this ACK: then the head is lost at least */
-export function tcpUpdateScoreboard(sk: TcpSock, fastRexmit: boolean): void {
-  if (!tcpIsSack(sk)) return;
-  const sackedUpto = sk.sackedOut - sk.reordering;
-  if (sackedUpto >= 0) tcpMarkHeadLost(sk, sackedUpto, false);
-  else if (fastRexmit) tcpMarkHeadLost(sk, 1, true);
-}
-
-/** More is SACKed above sndUna than reordering explains. */
-export function tcpForceFastRetransmit(sk: TcpSock): boolean {
-  return after(tcpHighestSackSeq(sk), (sk.sndUna + sk.reordering * sk.mssCache) | 0);
-}
-
-/** May recovery begin? Something is marked lost; or, without RACK, enough has been SACKed. */
+/** May recovery begin? Something is marked lost. */
 export function tcpTimeToRecover(sk: TcpSock): boolean {
-  if (sk.lostOut !== 0) return true;
-  return !tcpIsRack(sk) && sk.sackedOut + 1 > sk.reordering;
+  return sk.lostOut !== 0;
 }
 
 /** Marks the losses that this ACK tells of; notes in st.flag if it armed a timer, or lost a retransmission. */
@@ -165,7 +128,7 @@ export function tcpIdentifyPacketLoss(sk: TcpSock, st: TcpSacktagState): void {
   if (tcpRtxQueueEmpty(sk)) return;
   if (tcpIsReno(sk)) {
     tcpNewrenoMarkLost(sk, (st.flag & FLAG_SND_UNA_ADVANCED) !== 0);
-  } else if (tcpIsRack(sk)) {
+  } else {
     const priorRetrans = sk.retransOut;
     if (tcpRackMarkLost(sk)) st.flag &= ~FLAG_SET_XMIT_TIMER;
     if (priorRetrans > sk.retransOut) st.flag |= FLAG_LOST_RETRANS;
@@ -183,11 +146,10 @@ export function tcpTimeoutMarkLost(sk: TcpSock): void {
   } else if (tcpIsReno(sk)) {
     tcpResetRenoSack(sk);
   }
-  const rack = tcpIsRack(sk);
   for (let skb = head; skb !== null; skb = skb.next) {
     if (isReneg) tcbSetSacked(skb, tcbSacked(skb) & ~TCPCB_SACKED_ACKED);
-    else if (rack && skb !== head && tcpRackSkbTimeout(sk, skb, 0) > 0) continue;
+    else if (skb !== head && tcpRackSkbTimeout(sk, skb, 0) > 0) continue;
     tcpMarkSkbLost(sk, skb);
   }
-  tcpClearAllRetransHints(sk);
+  sk.retransmitSkbHint = null;
 }

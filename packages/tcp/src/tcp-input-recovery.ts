@@ -20,8 +20,8 @@ import {
   tcpCurrentSsthresh, tcpEndCwndReduction, tcpEnterCwr, tcpInCwndReduction, tcpInitCwndReduction, tcpInitUndo,
 } from './tcp-input-cwnd.ts';
 import {
-  tcpAddRenoSack, tcpForceFastRetransmit, tcpIdentifyPacketLoss, tcpLimitRenoSacked, tcpMarkSkbLost, tcpResetRenoSack,
-  tcpTimeToRecover, tcpTimeoutMarkLost, tcpUpdateScoreboard,
+  tcpAddRenoSack, tcpIdentifyPacketLoss, tcpLimitRenoSacked, tcpMarkSkbLost, tcpResetRenoSack,
+  tcpTimeToRecover, tcpTimeoutMarkLost,
 } from './tcp-input-loss.ts';
 import {
   tcpTryUndoDsack, tcpTryUndoLoss, tcpTryUndoPartial, tcpTryUndoRecovery,
@@ -32,7 +32,6 @@ import { netIncStats } from './netns-tcp.ts';
 import { tcpCurrentMss, tcpSkbSeglen } from './tcp-output-mss.ts';
 import { tcpXmitRetransmitQueue } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
-import { tcpIsRack } from './tcp-recovery.ts';
 import {
   tcpAnyRetransDone, tcpIsReno, tcpLeftOut, tcpPacketsInFlight, tcpWndEnd, tcpWriteQueueEmpty,
 } from './tcp-rtx-queue.ts';
@@ -89,14 +88,20 @@ export function tcpTryKeepOpen(sk: TcpSock): void {
   sk.highSeq = sk.sndNxt;
 }
 
-function tcpTryToOpen(sk: TcpSock, flag: number): void {
+/** Nothing that was retransmitted is out: the clock of retransmissions is for the next to start. */
+export function tcpRetransStampCleanup(sk: TcpSock): void {
   if (!tcpAnyRetransDone(sk)) sk.retransStamp = 0;
+}
+
+function tcpTryToOpen(sk: TcpSock, flag: number): void {
+  tcpRetransStampCleanup(sk);
   if ((flag & FLAG_ECE) !== 0) tcpEnterCwr(sk);
   if (sk.icskCaState !== TCP_CA_CWR) tcpTryKeepOpen(sk);
 }
 
 /** RFC 6675 §5 (4), RFC 6582 §3.2 (2): fast recovery begins. */
 export function tcpEnterRecovery(sk: TcpSock, eceAck: boolean): void {
+  tcpRetransStampCleanup(sk);
   netIncStats(sk.skNet, tcpIsReno(sk) ? LINUX_MIB_TCPRENORECOVERY : LINUX_MIB_TCPSACKRECOVERY);
   sk.priorSsthresh = 0;
   tcpInitUndo(sk);
@@ -131,7 +136,8 @@ function tcpProcessFrto(sk: TcpSock, st: TcpSacktagState, numDupack: number, rec
 function tcpProcessLoss(sk: TcpSock, st: TcpSacktagState, numDupack: number): void {
   const flag = st.flag;
   const recovered = !before(sk.sndUna, sk.highSeq);
-  if ((flag & FLAG_SND_UNA_ADVANCED) !== 0 && tcpTryUndoLoss(sk, false)) return;
+  const progress = (flag & FLAG_SND_UNA_ADVANCED) !== 0 || (sk.rare !== null && sk.rare.fastopenRsk !== null);
+  if (progress && tcpTryUndoLoss(sk, false)) return;
   if (sk.frto !== 0 && tcpProcessFrto(sk, st, numDupack, recovered)) return;
   if (recovered) {
     tcpTryUndoRecovery(sk);
@@ -206,8 +212,6 @@ function tcpMtuProbeWasLost(sk: TcpSock, mtup: IcskMtup): boolean {
 export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUna: number, numDupack: number): void {
   const flag = st.flag;
   const eceAck = (flag & FLAG_ECE) !== 0;
-  const doLost = numDupack !== 0 || ((flag & FLAG_DATA_SACKED) !== 0 && tcpForceFastRetransmit(sk));
-  let fastRexmit = false;
   if (sk.packetsOut === 0) sk.sackedOut = 0;
   if (eceAck) sk.priorSsthresh = 0;
   if (tcpCheckSackReneging(sk, st)) return;
@@ -229,9 +233,7 @@ export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUn
     }
     if (sk.icskMtup !== null && tcpMtuProbeWasLost(sk, sk.icskMtup)) return;
     tcpEnterRecovery(sk, eceAck);
-    fastRexmit = true;
   }
-  if (!tcpIsRack(sk) && doLost) tcpUpdateScoreboard(sk, fastRexmit);
   st.rexmit = REXMIT_LOST;
 }
 
@@ -242,7 +244,6 @@ export function tcpSimpleRetransmit(sk: TcpSock): void {
   for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) {
     if (tcpSkbSeglen(skb) > mss) tcpMarkSkbLost(sk, skb);
   }
-  sk.lostSkbHint = null;
   if (sk.lostOut === 0) return;
   if (tcpIsReno(sk)) tcpLimitRenoSacked(sk);
   tcpNonCongestionLossRetransmit(sk);

@@ -204,7 +204,6 @@ function tcpSacktagOne(sk: TcpSock, st: TcpSacktagState, skb: SkBuff, dup: boole
     st.flag |= FLAG_DATA_SACKED;
     sk.sackedOut += pcount;
     st.sackDelivered += pcount;
-    if (sk.lostSkbHint !== null && before(start, tcbSeq(sk.lostSkbHint))) sk.lostCntHint += pcount;
   }
   // A DSACK tells that the retransmission was one too many.
   if (dup && (sacked & TCPCB_SACKED_RETRANS) !== 0) {

@@ -9,7 +9,7 @@ import type { SkBuff } from '@stack/skbuff';
 import { tcpSkbTimestampTs } from './tcp-clock.ts';
 import { tcpSetCaState } from './tcp-cong.ts';
 import { tcpUndoCwndReduction } from './tcp-input-cwnd.ts';
-import { tcpTryKeepOpen } from './tcp-input-recovery.ts';
+import { tcpRetransStampCleanup, tcpTryKeepOpen } from './tcp-input-recovery.ts';
 import { tcpCheckSackReordering } from './tcp-input-sack.ts';
 import {
   LINUX_MIB_TCPDSACKUNDO, LINUX_MIB_TCPFULLUNDO, LINUX_MIB_TCPLOSSUNDO, LINUX_MIB_TCPPARTIALUNDO,
@@ -17,7 +17,7 @@ import {
 } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { TCP_RACK_RECOVERY_THRESH } from './tcp-recovery.ts';
-import { tcpAnyRetransDone, tcpIsReno, tcpIsSack } from './tcp-rtx-queue.ts';
+import { tcpIsReno, tcpIsSack } from './tcp-rtx-queue.ts';
 import { TCPCB_RETRANS, before, tcbSacked } from './tcp-skb-cb.ts';
 import { TCP_CA_Loss, TCP_CA_Open } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -48,7 +48,7 @@ function tcpMayUndo(sk: TcpSock): boolean {
 /** Without SACK the old state is held until more than highSeq is acknowledged (RFC 6582 §3.2, false retransmissions). */
 function tcpIsNonSackPreventingReopen(sk: TcpSock): boolean {
   if (sk.sndUna !== sk.highSeq || !tcpIsReno(sk)) return false;
-  if (!tcpAnyRetransDone(sk)) sk.retransStamp = 0;
+  tcpRetransStampCleanup(sk);
   return true;
 }
 
@@ -91,15 +91,18 @@ export function tcpTryUndoLoss(sk: TcpSock, frtoUndo: boolean): boolean {
   return true;
 }
 
-/** A partial ACK for an original that was merely late: what was called loss is reordering. */
+/**
+ * A partial ACK for an original that was merely late: what was called loss is reordering.
+ * @returns true if nothing more is to be marked lost: what was sent again is still out
+ */
 export function tcpTryUndoPartial(sk: TcpSock, priorSndUna: number): boolean {
   if (sk.undoMarker === 0 || !tcpPacketDelayed(sk)) return false;
   tcpCheckSackReordering(sk, priorSndUna, true);
   // With retransmissions out: send no more of them, but do not undo yet.
   if (sk.retransOut !== 0) return true;
-  if (!tcpAnyRetransDone(sk)) sk.retransStamp = 0;
+  tcpRetransStampCleanup(sk);
   tcpUndoCwndReduction(sk, true);
   netIncStats(sk.skNet, LINUX_MIB_TCPPARTIALUNDO);
   tcpTryKeepOpen(sk);
-  return true;
+  return false;
 }

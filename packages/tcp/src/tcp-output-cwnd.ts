@@ -5,7 +5,6 @@
  * Read first: RFC 7661, RFC 2861, RFC 5681 §4.1, RFC 6928.
  */
 import { RTAX_INITCWND, dstMetric } from '@stack/skbuff';
-import { skStreamMinWspace, skStreamWspace } from '@stack/socket';
 import { TCP_CHRONO_SNDBUF_LIMITED, tcpChronoStart } from './tcp-chrono.ts';
 import { CA_EVENT_CWND_RESTART, tcpCaEvent, tcpIsCwndLimited } from './tcp-cong.ts';
 import { TCP_INIT_CWND } from './tcp-consts.ts';
@@ -44,7 +43,7 @@ export function tcpSlowStartAfterIdleCheck(sk: TcpSock): void {
 
 /** RFC 2861 §3.2: a window that the application did not fill for an RTO falls halfway to what it used. */
 function tcpCwndApplicationLimited(sk: TcpSock): void {
-  if (sk.icskCaState === TCP_CA_Open && skStreamWspace(sk) >= skStreamMinWspace(sk)) {
+  if (sk.icskCaState === TCP_CA_Open && !sk.noSpace) {
     const used = Math.max(sk.sndCwndUsed, tcpInitCwnd(sk));
     if (used < sk.sndCwnd) {
       sk.sndSsthresh = tcpCurrentSsthresh(sk);

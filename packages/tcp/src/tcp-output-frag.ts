@@ -16,7 +16,7 @@ import { LINUX_MIB_TCPWQUEUETOOBIG } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpIsReno, tcpRtxQueueHead, tcpRtxQueueTail, tcpTsortedAddAfter } from './tcp-rtx-queue.ts';
 import {
-  TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, TCPHDR_FIN, TCPHDR_PSH, before, tcbEndSeq, tcbSacked, tcbSeq,
+  TCPCB_LOST, TCPCB_SACKED_ACKED, TCPCB_SACKED_RETRANS, TCPHDR_FIN, TCPHDR_PSH, tcbEndSeq, tcbSacked, tcbSeq,
   tcbSetEndSeq, tcbSetSacked, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags, tcpSkbMss, tcpSkbMssSet, tcpSkbPcount,
   tcpSkbPcountSet, tcpSkbSerial, tcpSkbSetSerial, tcbSetEor, tcbEor,
 } from './tcp-skb-cb.ts';
@@ -44,8 +44,6 @@ function tcpAdjustPcount(sk: TcpSock, skb: SkBuff, decr: number): void {
   if ((sacked & TCPCB_SACKED_RETRANS) !== 0) sk.retransOut -= decr;
   if ((sacked & TCPCB_LOST) !== 0) sk.lostOut -= decr;
   if (tcpIsReno(sk) && decr > 0) sk.sackedOut -= Math.min(sk.sackedOut, decr);
-  const hint = sk.lostSkbHint;
-  if (hint !== null && before(tcbSeq(skb), tcbSeq(hint)) && (sacked & TCPCB_SACKED_ACKED) !== 0) sk.lostCntHint -= decr;
 }
 
 /** Recounts the segments of skb, which was sent, at this MSS. */

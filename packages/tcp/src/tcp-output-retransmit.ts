@@ -95,8 +95,10 @@ export function __tcpRetransmitSkb(sk: TcpSock, skb: SkBuff, segs: number): numb
 export function tcpRetransmitSkb(sk: TcpSock, skb: SkBuff, segs: number): number {
   const err = __tcpRetransmitSkb(sk, skb, segs);
   if (err === 0) {
-    tcbSetSacked(skb, tcbSacked(skb) | TCPCB_RETRANS);
-    sk.retransOut += tcpSkbPcount(skb);
+    const sacked = tcbSacked(skb);
+    // After an undo, what was sent again counts as in flight still. Deviation: Linux counts it twice here.
+    if ((sacked & TCPCB_SACKED_RETRANS) === 0) sk.retransOut += tcpSkbPcount(skb);
+    tcbSetSacked(skb, sacked | TCPCB_RETRANS);
   }
   if (sk.retransStamp === 0) sk.retransStamp = tcpSkbTimestampTs(sk, skb);
   if (sk.undoRetrans < 0) sk.undoRetrans = 0;

@@ -12,7 +12,7 @@ import type { SkBuff } from '@stack/skbuff';
 import type { RateSample } from './tcp-ack-state.ts';
 import { tcpStampUsDelta } from './tcp-clock.ts';
 import {
-  TCP_RACK_LOSS_DETECTION, TCP_RACK_NO_DUPTHRESH, TCP_RACK_STATIC_REO_WND, TCP_TIMEOUT_MIN_US,
+  TCP_RACK_NO_DUPTHRESH, TCP_RACK_STATIC_REO_WND, TCP_TIMEOUT_MIN_US,
 } from './tcp-consts.ts';
 import { tcpEnterRecovery } from './tcp-input-recovery.ts';
 import { tcpCwndReduction } from './tcp-input-cwnd.ts';
@@ -30,11 +30,6 @@ import type { TcpSock } from './tcp-sock.ts';
 
 /** Recoveries without a DSACK after which the reordering window shrinks again. */
 export const TCP_RACK_RECOVERY_THRESH = 16;
-
-/** Does RACK find the losses of this socket? (Otherwise RFC 6675's count of SACKs.) */
-export function tcpIsRack(sk: TcpSock): boolean {
-  return (sk.skNet.tcp.sysctlTcpRecovery & TCP_RACK_LOSS_DETECTION) !== 0;
-}
 
 /** RFC 8985 §6.2 step 4: how long a segment may be overtaken before it counts as lost, µs. */
 function tcpRackReoWnd(sk: TcpSock): number {

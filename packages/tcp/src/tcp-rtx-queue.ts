@@ -153,12 +153,6 @@ export function tcpHighestSackReplace(sk: TcpSock, old: SkBuff, next: SkBuff | n
   if (sk.highestSack === old) sk.highestSack = next;
 }
 
-/** Forgets where the search for lost and retransmittable segments stood. */
-export function tcpClearAllRetransHints(sk: TcpSock): void {
-  sk.lostSkbHint = null;
-  sk.retransmitSkbHint = null;
-}
-
 /** Something was retransmitted and is not yet acknowledged (or just now left the network). */
 export function tcpAnyRetransDone(sk: TcpSock): boolean {
   if (sk.retransOut !== 0) return true;

@@ -217,8 +217,6 @@ export class TcpSock extends InetConnectionSock {
   reordering: number;
   reordSeen: number;
   frto: number;
-  lostCntHint: number;
-  lostSkbHint: SkBuff | null;
   retransmitSkbHint: SkBuff | null;
   highestSack: SkBuff | null;
   /** What is in flight in the order of its last sending, oldest first; linked by left (older) and right (RFC 8985). */
@@ -361,8 +359,6 @@ export class TcpSock extends InetConnectionSock {
     this.reordering = 0;
     this.reordSeen = 0;
     this.frto = 0;
-    this.lostCntHint = 0;
-    this.lostSkbHint = null;
     this.retransmitSkbHint = null;
     this.highestSack = null;
     this.tsortedFirst = null;

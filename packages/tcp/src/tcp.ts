@@ -29,7 +29,7 @@ import {
 } from './tcp-mib.ts';
 import { netIncStats, tcpDecStats, tcpIncStats } from './netns-tcp.ts';
 import { tcpSendActiveReset } from './tcp-output-ctrl.ts';
-import { tcpClearAllRetransHints } from './tcp-rtx-queue.ts';
+
 import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
@@ -128,7 +128,7 @@ export function tcpWriteQueuePurge(sk: TcpSock): void {
   sk.tsortedFirst = null;
   sk.tsortedLast = null;
   sk.highestSack = null;
-  tcpClearAllRetransHints(sk);
+  sk.retransmitSkbHint = null;
   sk.packetsOut = 0;
   sk.icskBackoff = 0;
   tcpChronoStop(sk, TCP_CHRONO_BUSY);
