@@ -5,7 +5,7 @@
  * A request stands in ehash beside full socks, with skState TCP_NEW_SYN_RECV, until the ACK of the
  * handshake turns it into a child, which then waits on the accept queue with the request as its link.
  */
-import type { Net, TimerList } from '@stack/kernel';
+import type { Net, SiphashKey, TimerList } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';
 import type { Sock } from '@stack/socket';
 import type { InetConnectionSock } from './inet-connection-sock.ts';
@@ -133,6 +133,12 @@ export class RequestSockQueue {
   young: number;
   /** Children of Fast Open whose handshake is not complete. */
   fastopenQlen: number;
+  /** TCP_FASTOPEN: how many there may be; -1: as the sysctl says. */
+  fastopenMaxQlen: number;
+  /** Until when (jiffies) children of Fast Open that were reset count for it still, oldest first. */
+  fastopenRst: number[];
+  /** The listener's own keys of Fast Open cookies (TCP_FASTOPEN_KEY); null: the host's. */
+  fastopenKeys: readonly SiphashKey[] | null;
   rskqAcceptHead: RequestSock | null;
   rskqAcceptTail: RequestSock | null;
 
@@ -142,6 +148,9 @@ export class RequestSockQueue {
     this.qlen = 0;
     this.young = 0;
     this.fastopenQlen = 0;
+    this.fastopenMaxQlen = -1;
+    this.fastopenRst = [];
+    this.fastopenKeys = null;
     this.rskqAcceptHead = null;
     this.rskqAcceptTail = null;
   }

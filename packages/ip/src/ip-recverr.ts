@@ -11,7 +11,7 @@ import { allocSkb, skbClone, skbPull, skbPut, consumeSkb, kfreeSkbReason } from 
 import type { SkBuff } from '@stack/skbuff';
 import {
   MSG_ERRQUEUE, MSG_TRUNC, SOL_IP, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_LOCAL, putCmsg, skbCopyDatagramMsg, skbExterr, skbSetExterr,
-  sockDequeueErrSkb, sockQueueErrSkb, sockRecvTimestamp,
+  sockDequeueErrSkb, sockQueueErrSkb, sockRecvErrTimestamp,
 } from '@stack/socket';
 import type { MsgHdr } from '@stack/socket';
 import { ICMPH_CODE, ICMPH_TYPE } from './icmp-types.ts';
@@ -63,7 +63,7 @@ export function ipRecvError(sk: InetSock, msg: MsgHdr, len: number): number {
     msg.msgName.sinPort = skb.cb5;
   }
   const icmp = (skb.cb1 & 0xff) === SO_EE_ORIGIN_ICMP;
-  sockRecvTimestamp(msg, sk, skb);
+  sockRecvErrTimestamp(msg, sk, skb);
   putCmsg(msg, SOL_IP, IP_RECVERR, skbExterr(skb, icmp ? skb.view.getInt32(skb.networkHeader + IPH_SADDR) : 0));
   msg.msgFlags |= MSG_ERRQUEUE;
   consumeSkb(skb);

@@ -67,6 +67,6 @@ export function formatResult(result: number): string {
 export function checkResult(name: string, want: Expr, errno: string | null, got: number): void {
   if (want.kind === 'any') return;
   const wanted = want.kind === 'int' ? want.value : 0;
-  if (errno !== null ? got === (got < 0 ? got : NaN) && errnoName(-got) === errno : got === wanted) return;
+  if (errno !== null ? got === (got < 0 ? got : NaN) && errnoName(-got) === errno : got === wanted || (wanted === -1 && got < 0)) return;
   throw new CallError(`${name}: expected ${errno === null ? wanted : `-1 ${errno}`}, got ${formatResult(got)}`);
 }

@@ -7,8 +7,9 @@ import { ENOSYS } from '@stack/kernel';
 import {
   Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
   sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysOpen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendfile, sysSendmsg, sysSendto,
-  sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
+  SOL_TCP, sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
 } from '@stack/socket';
+import { TCP_FASTOPEN_KEY } from '@stack/tcp';
 import { CallError, checkStamp, field, int, iovLength, listOf, number, pointee, PORT, same, type Args } from './call-args.ts';
 import type { Expr } from './script.ts';
 import type { CallContext, Outcome } from './target.ts';
@@ -28,7 +29,12 @@ function fd(c: HouseCalls, args: Args, i = 0): number {
 }
 
 const remote = (c: HouseCalls): SockAddrIn => new SockAddrIn(c.remoteIp, PORT);
-const zeros = (args: Args, i: number): Uint8Array => new Uint8Array(int(args, i));
+
+/** The buffer in front of its length, args[i]: zeros; NULL is what is no buffer at all. */
+function zeros(args: Args, i: number): Uint8Array {
+  const buffer = args[i - 1];
+  return buffer?.kind === 'int' && buffer.value === 0 ? null as unknown as Uint8Array : new Uint8Array(int(args, i));
+}
 
 /** `{..., 2000}`: a buffer of that length. */
 function iovecs(value: Expr | undefined): Iovec[] {
@@ -99,12 +105,17 @@ const recvmsg: Call = (c, args) => {
   return { result: sysRecvmsg(c.task, fd(c, args), msg, int(args, 2)), check: (result) => (result >= 0 ? checkMessage(c, args[1], msg) : undefined) };
 };
 
-function optionValue(args: Args): number | string | Linger {
+function optionValue(args: Args): number | string | Linger | Uint8Array {
   const value = args[3];
-  if (value?.kind === 'string') return value.value;
+  if (value?.kind === 'string') return int(args, 2) === TCP_FASTOPEN_KEY && int(args, 1) === SOL_TCP ? octetsOf(value.value) : value.value;
   const struct = pointee(value);
   if (struct?.kind === 'struct') return new Linger(number(field(struct, 'onoff'), 'onoff'), number(field(struct, 'linger'), 'linger'));
   return int(args, 3);
+}
+
+/** A string's characters as octets: what an option that is no text takes. */
+function octetsOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (one) => one.charCodeAt(0));
 }
 
 const getsockopt: Call = (c, args) => {

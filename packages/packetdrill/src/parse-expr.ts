@@ -23,10 +23,18 @@ function nameValue(s: Scanner, defines: Defines): number {
   return fail(s, `a name that has a number (${name} has none)`);
 }
 
+/** C's escapes: an octet as \xHH, a line end, or the character itself. */
+function unescape(text: string): string {
+  return text.replace(/\\(?:x([0-9a-fA-F]{1,2})|(.))/g, (_all, hex: string | undefined, char: string | undefined) => {
+    if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
+    return char === 'n' ? '\n' : char === '0' ? '\0' : char ?? '';
+  });
+}
+
 /** `htons(8080)`, `inet_addr("1.2.3.4")`: what it is of, as it is; a name alone is its number. */
 function term(s: Scanner, defines: Defines): Expr {
   const text = match(s, STRING);
-  if (text !== null) return { kind: 'string', value: text[1] ?? '' };
+  if (text !== null) return { kind: 'string', value: unescape(text[1] ?? '') };
   const digits = match(s, NUMBER);
   if (digits !== null) return { kind: 'int', value: Number(digits[0]) };
   if (match(s, /(?:htons|htonl|inet_addr|inet_pton)\s*\(/y) !== null) {

@@ -1,7 +1,7 @@
 /*
  * The error queue of a sock (include/linux/errqueue.h, sock_queue_err_skb of net/core/skbuff.c): what MSG_ERRQUEUE reads.
  * Each entry is the packet that met the error, with a sock_extended_err in its control block (SOCK_EXTERR_SKB):
- * cb0 errno, cb1 origin | type << 8 | code << 16, cb2 info, cb3 data, cb4 address, cb5 port, cb6 offset of the payload.
+ * cb0 errno, cb1 origin | type << 8 | code << 16, cb2 info, cb3 data, cb4 address, cb5 port, cb6 offset of the payload, cb7 EXTERR_….
  */
 import { ENOMEM } from '@stack/kernel';
 import { SkBuffHead, skbDequeue, skbOrphan, skbPeek, skbQueueTail } from '@stack/skbuff';
@@ -16,6 +16,9 @@ export const SO_EE_ORIGIN_ICMP = 2;
 export const SO_EE_ORIGIN_ICMP6 = 3;
 export const SO_EE_ORIGIN_TIMESTAMPING = 4;
 export const SO_EE_ORIGIN_ZEROCOPY = 5;
+
+/** cb7: the payload is statistics (SOF_TIMESTAMPING_OPT_STATS). */
+export const EXTERR_OPT_STATS = 1;
 
 /** struct sock_extended_err, the data of an IP_RECVERR control message, and in it the offender's address (SO_EE_OFFENDER). */
 export class SockExtendedErr {
@@ -50,6 +53,7 @@ export function skbSetExterr(
   skb.cb4 = addr;
   skb.cb5 = port;
   skb.cb6 = 0;
+  skb.cb7 = 0;
 }
 
 /** The error of a packet from the error queue. */

@@ -3,14 +3,18 @@
  * at SOL_SOCKET that come with one to be sent.
  */
 import { EINVAL, ENOENT } from '@stack/kernel';
+import { skbCopyBits } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
+import { EXTERR_OPT_STATS } from './errqueue.ts';
 import { Cmsg, ScmTimestamping, Timespec, Timeval } from './msghdr.ts';
 import type { MsgHdr } from './msghdr.ts';
-import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, sockSetFlag, SOCK_TIMESTAMP } from './sock-struct.ts';
+import { sockFlag, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_RXQ_OVFL, sockSetFlag, SOCK_TIMESTAMP, SOCK_TIMESTAMPING_RX_SOFTWARE } from './sock-struct.ts';
 import type { Sock, SockOptValue } from './sock-struct.ts';
-import { SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_RECORD_MASK } from './tx-timestamp.ts';
 import {
-  MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPING, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SO_TIMESTAMPING, SOL_SOCKET,
+  SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_RECORD_MASK,
+} from './tx-timestamp.ts';
+import {
+  MSG_CTRUNC, SCM_TIMESTAMP, SCM_TIMESTAMPING, SCM_TIMESTAMPING_OPT_STATS, SCM_TIMESTAMPNS, SO_MARK, SO_PRIORITY, SO_RXQ_OVFL, SO_TIMESTAMPING, SOL_SOCKET,
 } from './uapi-socket.ts';
 
 /** Adds a control message to what recvmsg returns; with no room left sets MSG_CTRUNC. */
@@ -22,8 +26,8 @@ export function putCmsg(msg: MsgHdr, level: number, type: number, data: number |
   msg.msgControl.push(new Cmsg(level, type, data));
 }
 
-/** A sock with one of these wants receive times: by SO_TIMESTAMP, or by SIOCGSTAMP. */
-const WANTS_STAMP = (1 << SOCK_RCVTSTAMP) | (1 << SOCK_TIMESTAMP);
+/** A sock with one of these wants receive times: by SO_TIMESTAMP, SIOCGSTAMP, or SO_TIMESTAMPING. */
+const WANTS_STAMP = (1 << SOCK_RCVTSTAMP) | (1 << SOCK_TIMESTAMP) | (1 << SOCK_TIMESTAMPING_RX_SOFTWARE);
 
 /** Stamps a packet that is being queued for a sock that wants receive times. */
 export function sockStampSkb(sk: Sock, skb: SkBuff): void {
@@ -48,15 +52,34 @@ function wallClock(sk: Sock, tstamp: number): Timespec {
   return new Timespec(whole + sec, nsec - sec * 1e9);
 }
 
-/** SCM_TIMESTAMP, SCM_TIMESTAMPNS or SCM_TIMESTAMPING, if the sock asked for it (SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING). */
-export function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+/** SCM_TIMESTAMP or SCM_TIMESTAMPNS, and SCM_TIMESTAMPING, if the sock asked for them, of what came at World time `tstamp` (ns). */
+export function sockRecvTimestampOf(msg: MsgHdr, sk: Sock, tstamp: number): void {
+  if (sockFlag(sk, SOCK_RCVTSTAMP)) {
+    const time = wallClock(sk, tstamp);
+    if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, time);
+    else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(time.tvSec, Math.floor(time.tvNsec / 1e3)));
+  }
+  const { skTsflags: flags } = sk;
+  if ((flags & SOF_TIMESTAMPING_SOFTWARE) === 0) return;
+  if ((flags & SOF_TIMESTAMPING_OPT_RX_FILTER) !== 0 && (flags & SOF_TIMESTAMPING_RX_SOFTWARE) === 0) return;
+  putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING, new ScmTimestamping(wallClock(sk, tstamp)));
+}
+
+/** The same of skb (lent); a sock that wants SO_TIMESTAMP is told a time in any case. */
+function sockRecvTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
+  if (skb.tstamp !== 0) sockRecvTimestampOf(msg, sk, skb.tstamp);
+  else if (sockFlag(sk, SOCK_RCVTSTAMP)) sockRecvTimestampOf(msg, sk, sk.skNet.world.now);
+}
+
+/** What of SO_TIMESTAMPING an entry of the error queue (lent) has: its time, and the statistics of OPT_STATS. */
+export function sockRecvErrTimestamp(msg: MsgHdr, sk: Sock, skb: SkBuff): void {
   if ((sk.skTsflags & SOF_TIMESTAMPING_SOFTWARE) !== 0 && skb.tstamp !== 0) {
     putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING, new ScmTimestamping(wallClock(sk, skb.tstamp)));
   }
-  if (!sockFlag(sk, SOCK_RCVTSTAMP)) return;
-  const time = wallClock(sk, skb.tstamp === 0 ? sk.skNet.world.now : skb.tstamp);
-  if (sockFlag(sk, SOCK_RCVTSTAMPNS)) putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPNS, time);
-  else putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMP, new Timeval(time.tvSec, Math.floor(time.tvNsec / 1e3)));
+  if (skb.cb7 !== EXTERR_OPT_STATS) return;
+  const stats = new Uint8Array(skb.len);
+  skbCopyBits(skb, 0, stats, 0, skb.len);
+  putCmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, stats);
 }
 
 /**

@@ -91,7 +91,7 @@ export function skCloneLock(sk: Sock): Sock {
   child.skPacingStatus = sk.skPacingStatus;
   child.skPacingShift = sk.skPacingShift;
   child.skTsflags = sk.skTsflags;
-  child.skTskeyInit = sk.skTskeyInit;
+  child.skTstampOps = sk.skTstampOps;
   child.skUserData = null;
   child.skStateChange = sk.skStateChange;
   child.skDataReady = sk.skDataReady;

@@ -71,6 +71,8 @@ function setInt(sk: Sock, name: number, val: number): number {
       return setZerocopy(sk, val);
     case so.SO_TIMESTAMPING:
       return sockSetTimestamping(sk, val);
+    case so.SO_PEEK_OFF:
+      return setPeekOff(sk, val);
     case so.SO_BINDTOIFINDEX:
       return bindToIndex(sk, val);
     default:
@@ -180,6 +182,13 @@ function setZerocopy(sk: Sock, val: number): number {
   return 0;
 }
 
+/** SO_PEEK_OFF: where the next MSG_PEEK begins; negative: at what is read next. Deviation: streams of TCP alone; UDP has it in Linux too. */
+function setPeekOff(sk: Sock, val: number): number {
+  if (sk.skProtocol !== so.IPPROTO_TCP) return -EOPNOTSUPP;
+  sk.skPeekOff = val;
+  return 0;
+}
+
 function setRcvlowat(sk: Sock, val: number): number {
   const lowat = val < 0 ? 0x7fffffff : val;
   if (sk.skProt.setRcvlowat !== null) return sk.skProt.setRcvlowat(sk, lowat);
@@ -270,7 +279,7 @@ function getMore(sk: Sock, name: number): number | object {
     case so.SO_LOCK_FILTER:
       return Number(sockFlag(sk, SOCK_FILTER_LOCKED));
     case so.SO_PEEK_OFF:
-      return -EOPNOTSUPP;
+      return sk.skProtocol === so.IPPROTO_TCP ? signed(sk.skPeekOff) : -EOPNOTSUPP;
     default:
       return -ENOPROTOOPT;
   }

@@ -11,6 +11,7 @@ import type { File, PollTable } from './file.ts';
 import type { SockFilter } from './filter.ts';
 import type { MsgHdr, SockAddr } from './msghdr.ts';
 import type { Socket } from './net-struct.ts';
+import type { SkTstampOps } from './tx-timestamp.ts';
 
 /* Values of skState that every protocol shares; TCP's states (tcp_states.h) use the same numbers. */
 export const TCP_ESTABLISHED = 1;
@@ -61,6 +62,7 @@ export const SOCK_MEMALLOC = 14;
 export const SOCK_RXQ_OVFL = 16;
 export const SOCK_ZEROCOPY = 17;
 export const SOCK_FILTER_LOCKED = 18;
+export const SOCK_TIMESTAMPING_RX_SOFTWARE = 19;
 
 /** skMaxPacingRate and skPacingRate, octets per second, while nothing limits them: the kernel's ~0. */
 export const SK_PACING_UNLIMITED = 2 ** 64;
@@ -233,10 +235,10 @@ export class Sock {
   skPeekOff: number;
   /** Number of the next send with MSG_ZEROCOPY. */
   skZckey: number;
-  /** SO_TIMESTAMPING; the number that OPT_ID counts from, and how the protocol sets it (0 or -errno; null: it has no stamps). */
+  /** SO_TIMESTAMPING; the number that OPT_ID counts from, and what the protocol does for it (null: it has no stamps). */
   skTsflags: number;
   skTskey: number;
-  skTskeyInit: ((sk: Sock, tsflags: number) => number) | null;
+  skTstampOps: SkTstampOps | null;
   /** Receive time of the packet that was read last, World time in ns; 0: none was (SIOCGSTAMP). */
   skStamp: number;
   skAckBacklog: number;
@@ -316,7 +318,7 @@ export class Sock {
     this.skZckey = 0;
     this.skTsflags = 0;
     this.skTskey = 0;
-    this.skTskeyInit = null;
+    this.skTstampOps = null;
     this.skStamp = 0;
     this.skAckBacklog = 0;
     this.skMaxAckBacklog = 0;

@@ -71,6 +71,7 @@ export const SCM_TIMESTAMPNS = SO_TIMESTAMPNS;
 export const SO_MARK = 36;
 export const SO_TIMESTAMPING = 37;
 export const SCM_TIMESTAMPING = SO_TIMESTAMPING;
+export const SCM_TIMESTAMPING_OPT_STATS = 54;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
 export const SO_RXQ_OVFL = 40;

@@ -46,6 +46,11 @@ export class NetnsTcp {
   fastopenCookie: TcpFastopenCookie;
   /** Keys of Fast Open cookies; null until one is needed or set. */
   fastopenKeys: SiphashKey[] | null;
+  /** World time (ns) at which the last of the data that the recvmsg of now copies came; 0: nobody asked. */
+  recvTstamp: number;
+  /** Signs of a firewall that swallows SYNs with data: how many in a row, and when the last was (jiffies). */
+  tfoActiveDisableTimes: number;
+  tfoActiveDisableStamp: number;
   initialWindow: TcpInitialWindow;
   urgByte: Uint8Array;
   /** Socks that a finished transmission lets go on; made on use. */
@@ -153,6 +158,9 @@ export class NetnsTcp {
     this.outOptions = new TcpOutOptions();
     this.fastopenCookie = new TcpFastopenCookie();
     this.fastopenKeys = null;
+    this.recvTstamp = -0;
+    this.tfoActiveDisableTimes = 0;
+    this.tfoActiveDisableStamp = 0;
     this.initialWindow = new TcpInitialWindow();
     this.urgByte = new Uint8Array(1);
     this.tsqTasklet = null;

@@ -60,7 +60,6 @@ const intRows: readonly Row[] = [
   ['tcp_comp_sack_slack_ns', 'sysctlTcpCompSackSlackNs', 0, INT_MAX],
   ['tcp_comp_sack_nr', 'sysctlTcpCompSackNr', 0, 255],
   ['tcp_fastopen', 'sysctlTcpFastopen', 0, INT_MAX],
-  ['tcp_fastopen_blackhole_timeout_sec', 'sysctlTcpFastopenBlackholeTimeout', 0, INT_MAX],
   ['tcp_workaround_signed_windows', 'sysctlTcpWorkaroundSignedWindows', 0, 255],
   ['tcp_shrink_window', 'sysctlTcpShrinkWindow', 0, 1],
   ['tcp_base_mss', 'sysctlTcpBaseMss', 0, INT_MAX],
@@ -89,6 +88,12 @@ function writeFastopenKey(net: Net, value: CtlValue): number {
   const keys = typeof value === 'string' ? tcpFastopenParseKeys(value) : null;
   if (keys === null) return -EINVAL;
   net.tcp.fastopenKeys = keys;
+  return 0;
+}
+
+/** A new timeout: what was seen before counts no more. */
+function writeFastopenBlackhole(net: Net): number {
+  net.tcp.tfoActiveDisableTimes = 0;
   return 0;
 }
 
@@ -131,6 +136,7 @@ export function tcpSysctlRows(tcp: NetnsTcp): CtlTable[] {
     ctlRow('net.ipv4.tcp_max_tw_buckets', tcp.hashinfo, 'sysctlMaxTwBuckets', 'int', { min: 0 }),
     ctlRow('net.ipv4.tcp_congestion_control', names, 'current', 'string', { write: writeCongestionControl }),
     ctlRow('net.ipv4.tcp_fastopen_key', names, 'fastopenKey', 'string', { write: writeFastopenKey }),
+    ctlRow('net.ipv4.tcp_fastopen_blackhole_timeout_sec', tcp, 'sysctlTcpFastopenBlackholeTimeout', 'int', { min: 0, max: INT_MAX, write: writeFastopenBlackhole }),
     ctlRow('net.ipv4.tcp_available_congestion_control', names, 'available', 'string', { readOnly: true }),
   );
   return rows;

@@ -12,6 +12,7 @@ import type { SkBuff } from '@stack/skbuff';
 import { AF_UNSPEC, MSG_DONTWAIT, SS_CONNECTING, TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT, copyFromIter, skMemCharge, sockError } from '@stack/socket';
 import type { MsgHdr, Socket } from '@stack/socket';
 import { MAX_TCP_OPTION_SPACE, TFO_CLIENT_ENABLE, TFO_CLIENT_NO_COOKIE } from './tcp-consts.ts';
+import { tcpFastopenActiveShouldDisable } from './tcp-fastopen-blackhole.ts';
 import { TcpFastopenCookie, tcpFastopenCacheGet, tcpFastopenCacheSet } from './tcp-fastopen-cookie.ts';
 import { tcpMarkSkbLost } from './tcp-input-loss.ts';
 import { tcpNonCongestionLossRetransmit } from './tcp-input-recovery.ts';
@@ -26,7 +27,7 @@ import {
   TCPHDR_ACK, TCPHDR_PSH, tcbEndSeq, tcbSeq, tcbSetEndSeq, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags, tcpSkbPcount, tcpSkbPcountSet,
   tcpSkbSetTimestampUs, tcpSkbTimestampUs,
 } from './tcp-skb-cb.ts';
-import { tcpRare } from './tcp-sock.ts';
+import { TFO_COOKIE_UNAVAILABLE, TFO_DATA_NOT_ACKED, TFO_SYN_RETRANSMITTED, tcpRare } from './tcp-sock.ts';
 import type { TcpFastopenReq, TcpSock } from './tcp-sock.ts';
 import { tcpConnectDeferred } from './tcp-space.ts';
 import { tcpSetState } from './tcp.ts';
@@ -47,12 +48,18 @@ export function tcpFreeFastopenReq(sk: TcpSock): void {
 function tcpFastopenCookieCheck(sk: TcpSock, foc: TcpFastopenCookie): boolean {
   const mss = tcpFastopenCacheGet(sk, foc);
   if (mss !== 0) sk.rxOpt.mssClamp = mss;
+  if (tcpFastopenActiveShouldDisable(sk)) {
+    foc.val = null;
+    return false;
+  }
   if (sk.opts.fastopenNoCookie || (sk.skNet.tcp.sysctlTcpFastopen & TFO_CLIENT_NO_COOKIE) !== 0) {
     foc.val = null;
     return true;
   }
   foc.val ??= new Uint8Array(0);
-  return foc.val.length > 0;
+  if (foc.val.length > 0) return true;
+  tcpRare(sk).fastopenClientFail = TFO_COOKIE_UNAVAILABLE;
+  return false;
 }
 
 /** TCP_FASTOPEN_CONNECT: true if the SYN waits for the first write, to carry it. Else the SYN asks for a cookie. */
@@ -213,6 +220,7 @@ export function tcpRcvFastopenSynack(sk: TcpSock, foc: TcpFastopenCookie): boole
   else if (foc.val === null && !rare.synData) tryExp = rare.synFastopenExp ? 2 : 1;
   tcpFastopenCacheSet(sk, sk.rxOpt.mssClamp, foc, synDrop, tryExp);
   if (data !== null) {
+    rare.fastopenClientFail = sk.totalRetrans !== 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
     for (let skb: SkBuff | null = data; skb !== null; skb = skb.next) tcpMarkSkbLost(sk, skb);
     tcpNonCongestionLossRetransmit(sk);
     netIncStats(sk.skNet, LINUX_MIB_TCPFASTOPENACTIVEFAIL);

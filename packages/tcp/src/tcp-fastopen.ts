@@ -6,11 +6,11 @@
  * reqskFastopenRemove. Read first: RFC 7413 §4.1.2, §4.2.1, §4.2.2 (server), §5.
  */
 import { ICSK_TIME_RETRANS, inetCskAcceptQueue, inetRtxSynAck, reqskFree } from '@stack/inet-sock';
-import { SiphashKey, siphashKeyInit } from '@stack/kernel';
+import { EINVAL, HZ, SiphashKey, siphashKeyInit, timeAfter } from '@stack/kernel';
 import type { Net } from '@stack/kernel';
 import { __skbPull, dstClone, skbClone, skbDstDrop } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
-import { TCP_LISTEN, skForcedMemSchedule, skbSetOwnerR } from '@stack/socket';
+import { TCP_LISTEN, skForcedMemSchedule, skbSetOwnerR, sockStampSkb } from '@stack/socket';
 import { tcpClockMs } from './tcp-clock.ts';
 import { TCP_TIMEOUT_INIT, TFO_SERVER_COOKIE_NOT_REQD, TFO_SERVER_ENABLE, TFO_SERVER_WO_SOCKOPT1 } from './tcp-consts.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
@@ -31,12 +31,47 @@ import { TCP_CA_Loss, tcpRare, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
 
+/** How long a child that was reset counts, jiffies. */
+const TFO_RST_HOLD = 60 * HZ;
+
 // --- Cookies --------------------------------------------------------------------------------------------------
 
-/** The keys of cookies, the first for new ones; drawn when nobody has set them. */
-function fastopenKeys(net: Net): readonly SiphashKey[] {
+/** The host's keys of cookies, the first for new ones; drawn when nobody has set them. */
+function fastopenNetKeys(net: Net): readonly SiphashKey[] {
   net.tcp.fastopenKeys ??= [siphashKeyInit(net.world)];
   return net.tcp.fastopenKeys;
+}
+
+/** The keys of a listener: its own (TCP_FASTOPEN_KEY), or the host's. */
+function fastopenKeys(sk: TcpSock): readonly SiphashKey[] {
+  const own = sk.icskAcceptQueue === null ? null : sk.icskAcceptQueue.fastopenKeys;
+  return own ?? fastopenNetKeys(sk.skNet);
+}
+
+const TCP_FASTOPEN_KEY_LENGTH = 16;
+
+/** setsockopt(TCP_FASTOPEN_KEY): one key of 16 octets, or two, of which the second is the one before (RFC 7413 §4.1.2). 0 or -EINVAL. */
+export function tcpFastopenResetCipher(sk: TcpSock, octets: Uint8Array): number {
+  if (octets.length !== TCP_FASTOPEN_KEY_LENGTH && octets.length !== 2 * TCP_FASTOPEN_KEY_LENGTH) return -EINVAL;
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  const keys: SiphashKey[] = [];
+  for (let at = 0; at < octets.length; at += TCP_FASTOPEN_KEY_LENGTH) {
+    const [k0 = 0, k1 = 0, k2 = 0, k3 = 0] = [0, 4, 8, 12].map((i) => view.getInt32(at + i, true));
+    keys.push(new SiphashKey(k0, k1, k2, k3));
+  }
+  inetCskAcceptQueue(sk).fastopenKeys = keys;
+  return 0;
+}
+
+/** getsockopt(TCP_FASTOPEN_KEY): the octets of the keys that the listener uses. */
+export function tcpFastopenGetCipher(sk: TcpSock): Uint8Array {
+  const keys = fastopenKeys(sk);
+  const octets = new Uint8Array(keys.length * TCP_FASTOPEN_KEY_LENGTH);
+  const view = new DataView(octets.buffer);
+  keys.forEach((key, i) => {
+    [key.k0, key.k1, key.k2, key.k3].forEach((word, j) => view.setInt32(i * TCP_FASTOPEN_KEY_LENGTH + j * 4, word, true));
+  });
+  return octets;
 }
 
 /** Reads net.ipv4.tcp_fastopen_key: one or two keys of four hexadecimal words. Null if it is none. */
@@ -52,7 +87,7 @@ export function tcpFastopenParseKeys(text: string): SiphashKey[] | null {
 /** The keys as net.ipv4.tcp_fastopen_key shows them. */
 export function tcpFastopenFormatKeys(net: Net): string {
   const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
-  return fastopenKeys(net).map((key) => [key.k0, key.k1, key.k2, key.k3].map(hex).join('-')).join(',');
+  return fastopenNetKeys(net).map((key) => [key.k0, key.k1, key.k2, key.k3].map(hex).join('-')).join(',');
 }
 
 function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
@@ -60,16 +95,16 @@ function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The cookie of a SYN by key `i`; null if the carrier makes none. */
-function fastopenCookie(req: TcpRequestSock, syn: SkBuff, i: number): Uint8Array | null {
-  const key = fastopenKeys(req.skNet)[i];
+function fastopenCookie(sk: TcpSock, req: TcpRequestSock, syn: SkBuff, i: number): Uint8Array | null {
+  const key = fastopenKeys(sk)[i];
   const make = req.afSpecific.fastopenCookie;
   return key === undefined || make === null ? null : make(syn, key);
 }
 
 /** Which key made the cookie: 1, 2, or 0 for none. */
-function fastopenCookieCheck(req: TcpRequestSock, syn: SkBuff, cookie: Uint8Array): number {
+function fastopenCookieCheck(sk: TcpSock, req: TcpRequestSock, syn: SkBuff, cookie: Uint8Array): number {
   for (let i = 0; i < 2; i++) {
-    const made = fastopenCookie(req, syn, i);
+    const made = fastopenCookie(sk, req, syn, i);
     if (made !== null && sameOctets(made, cookie)) return i + 1;
   }
   return 0;
@@ -79,14 +114,22 @@ function fastopenCookieCheck(req: TcpRequestSock, syn: SkBuff, cookie: Uint8Arra
 
 /** How many connections in SYN-RECEIVED a listener may have: TCP_FASTOPEN's, or the backlog if the sysctl says so. */
 function fastopenMaxQlen(sk: TcpSock): number {
-  if (sk.opts.fastopenQlen >= 0) return sk.opts.fastopenQlen;
+  const max = inetCskAcceptQueue(sk).fastopenMaxQlen;
+  if (max >= 0) return max;
   return (sk.skNet.tcp.sysctlTcpFastopen & TFO_SERVER_WO_SOCKOPT1) !== 0 ? sk.skMaxAckBacklog : 0;
 }
 
 function fastopenQueueCheck(sk: TcpSock): boolean {
   const max = fastopenMaxQlen(sk);
   if (max === 0) return false;
-  if (inetCskAcceptQueue(sk).fastopenQlen < max) return true;
+  const queue = inetCskAcceptQueue(sk);
+  if (queue.fastopenQlen < max) return true;
+  const [until] = queue.fastopenRst;
+  if (until !== undefined && !timeAfter(until, sk.skNet.world.jiffies)) {
+    queue.fastopenRst.shift();
+    queue.fastopenQlen--;
+    return true;
+  }
   netIncStats(sk.skNet, LINUX_MIB_TCPFASTOPENLISTENOVERFLOW);
   return false;
 }
@@ -97,6 +140,7 @@ function tcpFastopenAddSkb(child: TcpSock, syn: SkBuff): void {
   const skb = skbClone(syn);
   if (skb === null) return;
   skbDstDrop(skb);
+  sockStampSkb(child, skb);
   child.segsIn = 0;
   tcpSegsIn(child, skb);
   __skbPull(skb, thHdrLen(skb));
@@ -147,20 +191,20 @@ export function tcpTryFastopen(sk: TcpSock, syn: SkBuff, req: TcpRequestSock, fo
   if ((net.tcp.sysctlTcpFastopen & TFO_SERVER_ENABLE) === 0 || (!data && asked === null) || !fastopenQueueCheck(sk)) return null;
   const free = sk.opts.fastopenNoCookie || (net.tcp.sysctlTcpFastopen & TFO_SERVER_COOKIE_NOT_REQD) !== 0;
   if (!free && asked === null) return null;
-  const key = free || asked === null || asked.length === 0 ? 0 : fastopenCookieCheck(req, syn, asked);
+  const key = free || asked === null || asked.length === 0 ? 0 : fastopenCookieCheck(sk, req, syn, asked);
   if (!free && asked !== null && asked.length > 0 && key === 0) netIncStats(net, LINUX_MIB_TCPFASTOPENPASSIVEFAIL);
   const child = free || key !== 0 ? tcpFastopenCreateChild(sk, syn, req, dst) : null;
   if (child !== null) {
     // By the old key: the client gets a cookie of the new one.
     if (key === 2) {
-      foc.val = fastopenCookie(req, syn, 0);
+      foc.val = fastopenCookie(sk, req, syn, 0);
       netIncStats(net, LINUX_MIB_TCPFASTOPENPASSIVEALTKEY);
     }
     netIncStats(net, LINUX_MIB_TCPFASTOPENPASSIVE);
     return child;
   }
   if (free || key !== 0) netIncStats(net, LINUX_MIB_TCPFASTOPENPASSIVEFAIL);
-  if (asked !== null) foc.val = fastopenCookie(req, syn, 0);
+  if (asked !== null) foc.val = fastopenCookie(sk, req, syn, 0);
   return null;
 }
 
@@ -171,21 +215,31 @@ export function tcpFastopenRsk(sk: TcpSock): TcpRequestSock | null {
   return sk.rare === null ? null : sk.rare.fastopenRsk;
 }
 
-/** The child no longer needs its request: the handshake is complete, or has failed. */
-export function reqskFastopenRemove(sk: TcpSock, req: TcpRequestSock): void {
+/**
+ * The child no longer needs its request: the handshake is complete, or has failed. `reset`: by a reset; then an accepted child counts for
+ * the queue for a minute more, so that SYNs with a stolen cookie fill it (RFC 7413 §5.1).
+ */
+export function reqskFastopenRemove(sk: TcpSock, req: TcpRequestSock, reset: boolean): void {
   tcpRare(sk).fastopenRsk = null;
   req.tfoListener = false;
   const listener = req.rskListener;
-  if (listener !== null && listener.skState === TCP_LISTEN) inetCskAcceptQueue(listener).fastopenQlen--;
+  const listens = listener !== null && listener.skState === TCP_LISTEN;
+  const queue = listens ? inetCskAcceptQueue(listener) : null;
+  if (queue !== null) queue.fastopenQlen--;
   // Accepted already: then nobody else has it.
-  if (req.sk === null) reqskFree(req);
+  if (req.sk !== null) return;
+  if (queue !== null && reset) {
+    queue.fastopenRst.push((sk.skNet.world.jiffies + TFO_RST_HOLD) | 0);
+    queue.fastopenQlen++;
+  }
+  reqskFree(req);
 }
 
 /** SYN-RECEIVED, and the SYN-ACK is acknowledged. */
 export function tcpRcvSynrecvStateFastopen(sk: TcpSock, req: TcpRequestSock): void {
   if (sk.icskCaState === TCP_CA_Loss && sk.packetsOut === 0) tcpTryUndoRecovery(sk);
   sk.icskRetransmits = 0;
-  reqskFastopenRemove(sk, req);
+  reqskFastopenRemove(sk, req, false);
   // Data may have been sent, under the SYN-ACK's timer.
   tcpRearmRto(sk);
 }

@@ -49,6 +49,8 @@ export interface TcpInfo extends TcpInfoCounters, TcpChronoStats {
   tcpiSndWscale: number;
   tcpiRcvWscale: number;
   tcpiDeliveryRateAppLimited: number;
+  /** What became of the client's Fast Open (TFO_*). */
+  tcpiFastopenClientFail: number;
   tcpiRto: number;
   tcpiAto: number;
   tcpiSndMss: number;
@@ -140,6 +142,7 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiSndWscale: rx.sndWscale,
     tcpiRcvWscale: rx.rcvWscale,
     tcpiDeliveryRateAppLimited: sk.rateAppLimited !== 0 ? 1 : 0,
+    tcpiFastopenClientFail: sk.rare === null ? 0 : sk.rare.fastopenClientFail,
     tcpiRto: jiffiesToUsecs(sk.icskRto),
     tcpiAto: jiffiesToUsecs(sk.icskAckAto),
     tcpiSndMss: sk.mssCache,

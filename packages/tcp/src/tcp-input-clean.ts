@@ -81,17 +81,17 @@ function tcpCleanQueue(sk: TcpSock, st: TcpSacktagState, priorSndUna: number): n
   let next: SkBuff | null;
   for (let skb = tcpRtxQueueHead(sk); skb !== null; skb = next) {
     const startSeq = tcbSeq(skb);
-    tcpAckTstamp(sk, skb, priorSndUna);
     if (after(tcbEndSeq(skb), sk.sndUna)) {
-      if (tcpSkbPcount(skb) === 1 || !after(sk.sndUna, startSeq)) break;
-      const acked = tcpTsoAcked(sk, skb);
+      const acked = tcpSkbPcount(skb) === 1 || !after(sk.sndUna, startSeq) ? 0 : tcpTsoAcked(sk, skb);
+      if (acked !== 0) tcpCleanOne(sk, st, skb, acked, startSeq);
+      tcpAckTstamp(sk, skb, priorSndUna);
       if (acked === 0) break;
-      tcpCleanOne(sk, st, skb, acked, startSeq);
       return -(pktsAcked + acked);
     }
     const acked = tcpSkbPcount(skb);
     tcpCleanOne(sk, st, skb, acked, startSeq);
     pktsAcked += acked;
+    tcpAckTstamp(sk, skb, priorSndUna);
     next = skb.next;
     if (skb === sk.retransmitSkbHint) sk.retransmitSkbHint = null;
     tcpHighestSackReplace(sk, skb, next);

@@ -65,6 +65,7 @@ export function tcpTryCoalesce(sk: TcpSock, to: SkBuff, from: SkBuff): boolean {
   tcbSetEndSeq(to, tcbEndSeq(from));
   tcbSetAckSeq(to, tcbAckSeq(from));
   tcbSetTcpFlags(to, tcbTcpFlags(to) | tcbTcpFlags(from));
+  if (from.tstamp !== 0) to.tstamp = from.tstamp;
   return true;
 }
 

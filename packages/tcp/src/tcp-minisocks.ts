@@ -154,7 +154,7 @@ export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequest
   }
   if (seq === req.rcvIsn) flags &= ~TCPHDR_SYN;
   if ((flags & TCPHDR_RST) !== 0) {
-    reqskFastopenRemove(child, req);
+    reqskFastopenRemove(child, req, true);
     tcpReset(child);
     return false;
   }

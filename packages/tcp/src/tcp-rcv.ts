@@ -14,7 +14,7 @@ import type { Net } from '@stack/kernel';
 import { dstRelease, kfreeSkbReason, nfReset } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT, skAddBacklog, sockHold, sockOwnedByUser, sockPut,
+  TCP_ESTABLISHED, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT, skAddBacklog, sockHold, sockOwnedByUser, sockPut, sockStampSkb,
 } from '@stack/socket';
 import type { Sock } from '@stack/socket';
 import { thAckSeq, thFlags, thHdrLen, thSeq } from './tcp-hdr.ts';
@@ -73,6 +73,7 @@ export function tcpRcvDemux(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, 
 function tcpRcvSock(net: Net, skb: SkBuff, sk: TcpSock): void {
   if (skb.nfct !== null) nfReset(skb);
   skb.dev = null;
+  sockStampSkb(sk, skb);
   if (sk.skState === TCP_LISTEN) {
     tcpDoRcv(sk, skb);
     return;
@@ -114,6 +115,7 @@ function tcpRcvRequest(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, sock:
 function tcpRcvChild(sk: TcpSock, child: TcpSock, skb: SkBuff): void {
   if (skb.nfct !== null) nfReset(skb);
   skb.dev = null;
+  sockStampSkb(child, skb);
   const reason = tcpChildProcess(sk, child, skb);
   if (reason === 0) return;
   child.afSpecific.sendReset(child, skb);

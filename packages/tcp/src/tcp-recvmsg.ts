@@ -11,7 +11,7 @@ import { __skbUnlink, consumeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
   MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_SPLICE_READ, MSG_TRUNC, MSG_WAITALL, RCV_SHUTDOWN, SOCK_DONE, SOCK_URGINLINE, SOL_TCP, TCP_CLOSE,
-  TCP_LISTEN, copyToIter, lockSock, putCmsg, releaseSock, skFlushBacklog, skbCopyDatagramMsg, sockError, sockFlag, sockRcvlowat,
+  TCP_LISTEN, copyToIter, lockSock, putCmsg, releaseSock, skFlushBacklog, skbCopyDatagramMsg, sockError, sockRecvTimestampOf, sockFlag, sockRcvlowat,
 } from '@stack/socket';
 import type { MsgHdr, Sock } from '@stack/socket';
 import { tcpFastPathCheck } from './tcp-input-fast.ts';
@@ -37,8 +37,11 @@ export function tcpRecvmsg(sock: Sock, msg: MsgHdr, len: number, flags: number):
   const sk = tcpSk(sock);
   if ((flags & MSG_ERRQUEUE) !== 0) return sk.afSpecific.recvError(sk, msg, len);
   lockSock(sk);
+  const tcp = net.tcp;
+  tcp.recvTstamp = 0;
   const ret = tcpRecvmsgLocked(sk, msg, len, flags);
   releaseSock(sk);
+  if (ret >= 0 && tcp.recvTstamp !== 0) sockRecvTimestampOf(msg, sk, tcp.recvTstamp);
   if (sk.opts.recvmsgInq && ret >= 0) putCmsg(msg, SOL_TCP, TCP_CM_INQ, tcpInqHint(sk));
   return ret;
 }
@@ -51,7 +54,8 @@ export function tcpRecvmsgLocked(sk: TcpSock, msg: MsgHdr, len: number, flags: n
   const target = sockRcvlowat(sk, (flags & MSG_WAITALL) !== 0, len);
   let seq = peek ? (sk.copiedSeq + tcpPeekOffset(sk, msg)) | 0 : sk.copiedSeq;
   let ret = 0;
-  while (msg.msgCopied < len) {
+  // (A read of nothing looks for data too.)
+  do {
     // A read stops in front of the urgent byte, so that the mark shows (RFC 9293 §3.8.5).
     if (sk.urgData !== 0 && sk.urgSeq === seq && (msg.msgCopied > 0 || (flags & MSG_SPLICE_READ) !== 0)) break;
     const skb = tcpRecvSkb(sk, seq);
@@ -68,7 +72,7 @@ export function tcpRecvmsgLocked(sk: TcpSock, msg: MsgHdr, len: number, flags: n
       if (finished) tcpEatRecvSkb(sk, skb);
     }
     if (finished && seq !== next) break;
-  }
+  } while (msg.msgCopied < len);
   tcpCleanupRbuf(sk, msg.msgCopied);
   return ret < 0 ? ret : msg.msgCopied;
 }
@@ -140,6 +144,7 @@ function tcpRecvCopy(sk: TcpSock, skb: SkBuff, from: number, msg: MsgHdr, len: n
     if ((flags & MSG_TRUNC) === 0) skbCopyDatagramMsg(skb, offset, msg, used);
     seq = (seq + used) | 0;
     msg.msgCopied += used;
+    if (skb.tstamp !== 0) sk.skNet.tcp.recvTstamp = skb.tstamp;
     tcpRecvProgress(sk, seq, used, flags);
   }
   if (sk.urgData !== 0 && after(sk.copiedSeq, sk.urgSeq)) {

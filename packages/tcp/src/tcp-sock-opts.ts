@@ -33,8 +33,6 @@ export class TcpSockOpts {
   fastopenConnect: boolean;
   /** TCP_FASTOPEN_NO_COOKIE. */
   fastopenNoCookie: boolean;
-  /** TCP_FASTOPEN: how many connections of which only the SYN has come a listener may have; -1: as the sysctl says. */
-  fastopenQlen: number;
 
   constructor() {
     this.shared = false;
@@ -54,6 +52,5 @@ export class TcpSockOpts {
     this.saveSyn = 0;
     this.fastopenConnect = false;
     this.fastopenNoCookie = false;
-    this.fastopenQlen = -1;
   }
 }

@@ -395,6 +395,12 @@ export class TcpSock extends InetConnectionSock {
   }
 }
 
+/** TcpSockRare.fastopenClientFail: what the client did not get out of Fast Open. */
+const TFO_STATUS_UNSPEC = 0;
+export const TFO_COOKIE_UNAVAILABLE = 1;
+export const TFO_DATA_NOT_ACKED = 2;
+export const TFO_SYN_RETRANSMITTED = 3;
+
 /** What few connections use. */
 export class TcpSockRare {
   /** The SYN, kept by TCP_SAVE_SYN until TCP_SAVED_SYN asks for it. */
@@ -408,6 +414,10 @@ export class TcpSockRare {
   synFastopenExp: boolean;
   synData: boolean;
   synDataAcked: boolean;
+  /** The first SYN with the option after a pause (tcp-fastopen-blackhole.ts): if data comes, there was no firewall. */
+  synFastopenCh: boolean;
+  /** TFO_*: what became of the client's Fast Open. */
+  fastopenClientFail: number;
   /** A sendmsg with MSG_FASTOPEN waits for the handshake. */
   fastopenWait: boolean;
   /** A sendmsg that waits for the handshake has data for the segment that ends it. */
@@ -423,6 +433,8 @@ export class TcpSockRare {
     this.synFastopenExp = false;
     this.synData = false;
     this.synDataAcked = false;
+    this.synFastopenCh = false;
+    this.fastopenClientFail = TFO_STATUS_UNSPEC;
     this.fastopenWait = false;
     this.writePending = false;
     this.pacing = null;

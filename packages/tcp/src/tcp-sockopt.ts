@@ -10,8 +10,10 @@ import {
 import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, HZ } from '@stack/kernel';
 import { OptInt, SOCK_KEEPOPEN, SOL_TCP, TCP_CLOSE, lockSock, releaseSock, sockFlag } from '@stack/socket';
 import type { Sock, SockOptValue } from '@stack/socket';
+import { tcpClockMs } from './tcp-clock.ts';
 import { tcpSetCongestionControl } from './tcp-cong.ts';
 import { MAX_TCP_WINDOW, TCP_DELACK_MAX, TCP_FIN_TIMEOUT_MAX, TCP_MIN_MSS, TCP_RTO_MAX, TCP_TIMEOUT_INIT, TFO_CLIENT_ENABLE } from './tcp-consts.ts';
+import { tcpFastopenGetCipher, tcpFastopenResetCipher } from './tcp-fastopen.ts';
 import { tcpSetWindowClamp } from './tcp-input-rcvbuf.ts';
 import { tcpRtoMax, tcpRtoMin } from './tcp-input-rtt.ts';
 import { tcpGetInfo } from './tcp-info.ts';
@@ -157,7 +159,7 @@ function tcpSetsockoptRare(sk: TcpSock, name: number, val: number): number {
       return 0;
     case opt.TCP_FASTOPEN:
       if (val < 0 || ((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) === 0) return -EINVAL;
-      tcpOwnOpts(sk).fastopenQlen = val;
+      inetCskAcceptQueue(sk).fastopenMaxQlen = Math.min(val, sk.skNet.socket.sysctlSomaxconn);
       return 0;
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       if (!inRange(val, 0, 1)) return -EINVAL;
@@ -212,6 +214,7 @@ export function tcpSetsockopt(sock: Sock, level: number, name: number, value: So
   const sk = tcpSk(sock);
   if (level !== SOL_TCP) return -ENOPROTOOPT;
   const val = typeof value === 'boolean' ? Number(value) : value;
+  if (name === opt.TCP_FASTOPEN_KEY) return val instanceof Uint8Array ? tcpFastopenResetCipher(sk, val) : -EINVAL;
   const isName = name === opt.TCP_CONGESTION;
   if (isName ? typeof val !== 'string' : typeof val !== 'number' || !Number.isInteger(val)) return -EINVAL;
   lockSock(sk);
@@ -264,9 +267,11 @@ function tcpGetsockoptRare(sk: TcpSock, name: number): number {
     case opt.TCP_FASTOPEN_NO_COOKIE:
       return sk.opts.fastopenNoCookie ? 1 : 0;
     case opt.TCP_FASTOPEN:
-      return Math.max(sk.opts.fastopenQlen, 0);
+      return sk.icskAcceptQueue === null ? 0 : Math.max(sk.icskAcceptQueue.fastopenMaxQlen, 0);
     case opt.TCP_THIN_LINEAR_TIMEOUTS:
       return sk.opts.thinLto ? 1 : 0;
+    case opt.TCP_TIMESTAMP:
+      return (tcpClockMs(sk.skNet) + sk.tsoffset) | 0;
     case opt.TCP_RTO_MAX_MS:
       return tcpRtoMax(sk);
     case opt.TCP_RTO_MIN_US:
@@ -297,6 +302,8 @@ export function tcpGetsockopt(sock: Sock, level: number, name: number): number |
       return { name: sk.icskCaOps.name };
     case opt.TCP_LINGER2:
       return tcpGetLinger2(sk);
+    case opt.TCP_FASTOPEN_KEY:
+      return tcpFastopenGetCipher(sk);
     case opt.TCP_SAVED_SYN:
       return tcpTakeSavedSyn(sk);
     default:

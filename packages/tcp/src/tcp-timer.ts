@@ -23,6 +23,7 @@ import {
   TCP_ATO_MIN, TCP_RESOURCE_PROBE_INTERVAL, TCP_RTO_MIN, TCP_TIMEOUT_INIT, TCP_TIMEWAIT_LEN,
 } from './tcp-consts.ts';
 import { tcpFastopenRsk, tcpFastopenSynackTimer } from './tcp-fastopen.ts';
+import { tcpFastopenActiveDetectBlackhole } from './tcp-fastopen-blackhole.ts';
 import { tcpEnterLoss } from './tcp-input-recovery.ts';
 import { tcpRtoMax, tcpSetRto } from './tcp-input-rtt.ts';
 import { tcpKeepaliveTimer } from './tcp-keepalive.ts';
@@ -144,6 +145,7 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
     }
   }
   if (!expired) expired = retransmitsTimedOut(sk, retryUntil, sk.opts.userTimeout);
+  if (sk.rare !== null) tcpFastopenActiveDetectBlackhole(sk, expired);
   if (!expired) return false;
   tcpWriteErr(sk);
   return true;

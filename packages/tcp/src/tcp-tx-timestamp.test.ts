@@ -1,11 +1,14 @@
 import { EINVAL, ENOMSG } from '@stack/kernel';
 import { SKBTX_SCHED_TSTAMP, SKBTX_SW_TSTAMP, consumeSkb } from '@stack/skbuff';
 import {
-  Cmsg, SCM_TSTAMP_ACK, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_ID_TCP, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_SOFTWARE,
+  Cmsg, SCM_TSTAMP_ACK, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_ID_TCP, SOF_TIMESTAMPING_OPT_STATS, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_SOFTWARE,
   SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE, SOL_SOCKET, SO_EE_ORIGIN_TIMESTAMPING, SO_TIMESTAMPING,
   makeMsgHdr, skbExterr, sockDequeueErrSkb, sysSendmsg, sysSetsockopt,
 } from '@stack/socket';
 import { afterEach, expect, test } from 'vitest';
+import {
+  TCP_NLA_BUSY, TCP_NLA_BYTES_SENT, TCP_NLA_CA_STATE, TCP_NLA_DATA_SEGS_OUT, TCP_NLA_DELIVERED, TCP_NLA_SND_CWND, tcpOptStatsRead,
+} from './tcp-opt-stats.ts';
 import { scriptServer } from './testing/script.ts';
 import type { Script } from './testing/script.ts';
 
@@ -90,4 +93,18 @@ test('OPT_ID needs sequence numbers; flags that nobody knows are refused', async
   await open(0);
   expect(sysSetsockopt(s.host.task, s.lfd, SOL_SOCKET, SO_TIMESTAMPING, ACK)).toBe(-EINVAL);
   expect(sysSetsockopt(s.host.task, s.fd, SOL_SOCKET, SO_TIMESTAMPING, 1 << 30)).toBe(-EINVAL);
+});
+
+test('OPT_STATS: the connection as it is when the stamp is taken; only with OPT_TSONLY', async () => {
+  await open(ACK);
+  expect(sysSetsockopt(s.host.task, s.fd, SOL_SOCKET, SO_TIMESTAMPING, ACK | SOF_TIMESTAMPING_OPT_STATS)).toBe(-EINVAL);
+  expect(sysSetsockopt(s.host.task, s.fd, SOL_SOCKET, SO_TIMESTAMPING, ACK | SOF_TIMESTAMPING_OPT_TSONLY | SOF_TIMESTAMPING_OPT_STATS)).toBe(0);
+  await s.write(2000);
+  await s.wait(40);
+  s.give('. 1 ack 2001');
+  const skb = sockDequeueErrSkb(s.sk);
+  const stats = tcpOptStatsRead(skb === null ? new Uint8Array(0) : skb.buf.slice(skb.data, skb.data + skb.len));
+  if (skb !== null) consumeSkb(skb);
+  expect([TCP_NLA_BUSY, TCP_NLA_DATA_SEGS_OUT, TCP_NLA_SND_CWND, TCP_NLA_DELIVERED, TCP_NLA_BYTES_SENT, TCP_NLA_CA_STATE].map((type) => stats.get(type)))
+    .toEqual([40_000, 2, 10, 3, 2000, 0]);
 });

@@ -11,19 +11,22 @@ import {
   SCM_TSTAMP_ACK, SOF_TIMESTAMPING_OPT_ID_TCP, SOF_TIMESTAMPING_TX_ACK, SOF_TIMESTAMPING_TX_RECORD_MASK, SockcmCookie, TCP_CLOSE, TCP_LISTEN,
   skbCompleteTxTimestamp, sockCmsgSend, sockTxFlags, sockcmInit,
 } from '@stack/socket';
-import type { MsgHdr, Sock } from '@stack/socket';
+import type { MsgHdr, SkTstampOps, Sock } from '@stack/socket';
+import { tcpGetTimestampingOptStats } from './tcp-opt-stats.ts';
 import { tcpWriteQueueTail } from './tcp-rtx-queue.ts';
 import { before, tcbSeq, tcbSetTxstampAck, tcbTxstampAck } from './tcp-skb-cb.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
-/** Sock.skTskeyInit: OPT_ID counts from the first octet that is not acknowledged, or (OPT_ID_TCP) from the next written. 0 or -EINVAL. */
-export function tcpTskeyInit(sock: Sock, tsflags: number): number {
+/** SkTstampOps.tskeyInit: OPT_ID counts from the first octet that is not acknowledged, or (OPT_ID_TCP) from the next written. 0 or -EINVAL. */
+function tcpTskeyInit(sock: Sock, tsflags: number): number {
   if (sock.skState === TCP_CLOSE || sock.skState === TCP_LISTEN) return -EINVAL;
   const sk = tcpSk(sock);
   sk.skTskey = (tsflags & SOF_TIMESTAMPING_OPT_ID_TCP) !== 0 ? sk.writeSeq : sk.sndUna;
   return 0;
 }
+
+export const tcpTstampOps: SkTstampOps = { tskeyInit: tcpTskeyInit, optStats: tcpGetTimestampingOptStats };
 
 /** The stamps that this send wants (SOF_TIMESTAMPING_TX_…): the sock's, or those of its control messages; or -EINVAL. */
 export function tcpSendTsflags(sk: TcpSock, msg: MsgHdr): number {

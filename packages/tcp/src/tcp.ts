@@ -22,6 +22,7 @@ import { TCP_CHRONO_BUSY, tcpChronoStop } from './tcp-chrono.ts';
 import { TCP_INFINITE_SSTHRESH, tcpAssignCongestionControl, tcpCleanupCongestionControl, tcpSetCaState } from './tcp-cong.ts';
 import { TCP_INIT_CWND, TCP_MIN_MSS, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { reqskFastopenRemove, tcpFastopenRsk } from './tcp-fastopen.ts';
+import { tcpFastopenActiveDisableOfoCheck } from './tcp-fastopen-blackhole.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import {
   LINUX_MIB_TCPMEMORYPRESSURES, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB,
@@ -34,7 +35,7 @@ import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
 import { tcpClearXmitTimers } from './tcp-timer.ts';
-import { tcpTskeyInit } from './tcp-tx-timestamp.ts';
+import { tcpTstampOps } from './tcp-tx-timestamp.ts';
 
 /** RTT minimum while none was measured. */
 const RTT_MIN_NONE = 0x7fffffff;
@@ -57,7 +58,7 @@ export function tcpInitSock(sock: Sock): number {
   tcpAssignCongestionControl(sk);
   sk.skState = TCP_CLOSE;
   sk.skWriteSpace = skStreamWriteSpace;
-  sk.skTskeyInit = tcpTskeyInit;
+  sk.skTstampOps = tcpTstampOps;
   sockSetFlag(sk, SOCK_USE_WRITE_QUEUE);
   sk.skSndbuf = tcp.mem.sysctlWmem[1] ?? 0;
   sk.skRcvbuf = tcp.mem.sysctlRmem[1] ?? 0;
@@ -274,7 +275,8 @@ export function tcpDestroySock(sock: Sock): void {
   const sk = tcpSk(sock);
   tcpClearXmitTimers(sk);
   const req = tcpFastopenRsk(sk);
-  if (req !== null) reqskFastopenRemove(sk, req);
+  if (req !== null) reqskFastopenRemove(sk, req, false);
+  tcpFastopenActiveDisableOfoCheck(sk);
   tcpCleanupCongestionControl(sk);
   tcpWriteQueuePurge(sk);
   skbRbtreePurge(sk.outOfOrderQueue);
