@@ -3,6 +3,7 @@
 // portTransmit() comes here when the cable impairs or the receiver does not take frames of many segments. Frames come to
 // the receiver by heldDeliver(), from here, from the cable's timer, or when the receiver has room again.
 
+import { channelSendBurst } from './burst.ts';
 import { heldDeliver } from './deliver.ts';
 import type { Frame } from './frame.ts';
 import { heldInsert, heldRelease, type HeldFrame } from './held-frame.ts';
@@ -15,6 +16,9 @@ export function channelSendCut(channel: Channel, frame: Frame): number {
   if (channel.impair === null && channel.heldFirst !== null) {
     channel.waiting = true;
     return PORT_BUSY;
+  }
+  if (channel.impair !== null && channel.impair.burst > 1 && frame.gsoSize !== 0 && channel.to.gso && channel.to.csum) {
+    return channelSendBurst(channel, channel.impair, frame);
   }
   let held = frame.gsoSize !== 0 ? tsoSegment(channel, frame) : heldComplete(channel, frame);
   while (held !== null) {

@@ -6,6 +6,7 @@
 import { Random, hrtimerSetup, randomBelow, randomChance, randomU32, randomUnit, type Hrtimer, type World } from '@stack/kernel';
 import { heldAlloc, heldInsert, heldRelease, type HeldFrame } from './held-frame.ts';
 import { heldDeliver } from './deliver.ts';
+import { queueDelayAdd, type QueueDelay } from './queue-delay.ts';
 import type { Channel } from './port.ts';
 
 /** How a cable treats frames, each direction by itself. Chances are from 0 to 1. All absent: it does nothing. */
@@ -28,6 +29,11 @@ export interface Impairments {
   readonly corrupt?: number;
   /** Most frames that wait for their turn when `bandwidth` is limited; 1000 if absent. */
   readonly queueLen?: number;
+  /**
+   * Most segments of one sent frame that arrive as one, uncut, when the last of them does; 1 if absent. Each still has its own place in
+   * the queue and its own chance to be lost; what is lost parts those before it from those after it. Not together with `corrupt`.
+   */
+  readonly burst?: number;
 }
 
 const NS_PER_MS = 1e6;
@@ -48,6 +54,10 @@ export class Impair {
   reorder: number;
   duplicate: number;
   corrupt: number;
+  /** Most segments that stay one frame. */
+  burst: number;
+  /** How long frames waited for their turn; null unless it is measured. */
+  waits: QueueDelay | null;
   random: Random;
   timer: Hrtimer;
   /** When the frame sent last will have left. */
@@ -68,6 +78,8 @@ export class Impair {
     this.reorder = 0;
     this.duplicate = 0;
     this.corrupt = 0;
+    this.burst = 1;
+    this.waits = null;
     this.random = new Random(randomU32(world.random));
     this.timer = hrtimerSetup(world, impairTimer, channel);
     this.busyUntil = 0;
@@ -95,6 +107,7 @@ export function channelSetImpairments(channel: Channel, options: Impairments): v
   impair.reorder = options.reorder ?? 0;
   impair.duplicate = options.duplicate ?? 0;
   impair.corrupt = options.corrupt ?? 0;
+  impair.burst = options.burst ?? 1;
   impair.departs = new Float64Array(options.queueLen ?? 1000);
   impair.departFirst = 0;
   impair.departCount = 0;
@@ -110,27 +123,36 @@ export function checkImpairments(options: Impairments): boolean {
     const value = options[name];
     if (value !== undefined && !(value >= 0 && value < 1e9)) throw new RangeError(`impairments: ${name} must be milliseconds, not ${value}`);
   }
-  const { bandwidth, queueLen } = options;
+  const { bandwidth, queueLen, burst } = options;
   if (bandwidth !== undefined && !(bandwidth > 0)) throw new RangeError(`impairments: bandwidth must be bits per second, not ${bandwidth}`);
   if (queueLen !== undefined && !(Number.isInteger(queueLen) && queueLen > 0 && queueLen <= 1e6)) {
     throw new RangeError(`impairments: queueLen must be a number of frames, not ${queueLen}`);
   }
+  if (burst !== undefined && !(Number.isInteger(burst) && burst > 0)) throw new RangeError(`impairments: burst must be a number of segments, not ${burst}`);
+  if (burst !== undefined && burst > 1 && options.corrupt !== undefined) throw new RangeError('impairments: burst cannot be had together with corrupt');
   return Object.values(options).some((value) => value !== undefined);
 }
 
 /** Puts a finished frame on the cable, or loses it. Takes it over; heldDeliver() afterwards. */
 export function impairFrame(channel: Channel, impair: Impair, held: HeldFrame): void {
-  const leaves = impairSerialise(channel, impair, held.len);
-  if (leaves < 0) {
-    channel.overflowed++;
-    heldRelease(channel, held);
-    return;
-  }
-  if (randomChance(impair.random, impair.loss)) {
+  const leaves = impairAdmit(channel, impair, held.len);
+  if (leaves < 0) heldRelease(channel, held);
+  else impairHeld(channel, impair, held, leaves);
+}
+
+/** When a frame of `len` octets that comes now will have left; -1 if it finds no place in the queue or is lost (counted). */
+export function impairAdmit(channel: Channel, impair: Impair, len: number): number {
+  const leaves = impairSerialise(channel, impair, len);
+  if (leaves < 0) channel.overflowed++;
+  else if (randomChance(impair.random, impair.loss)) {
     channel.lost++;
-    heldRelease(channel, held);
-    return;
+    return -1;
   }
+  return leaves;
+}
+
+/** Puts a frame on the cable that impairAdmit() let pass. Takes it over. */
+export function impairHeld(channel: Channel, impair: Impair, held: HeldFrame, leaves: number): void {
   const twin = randomChance(impair.random, impair.duplicate) ? duplicate(channel, held) : null;
   if (randomChance(impair.random, impair.corrupt)) corrupt(channel, impair, held);
   impairSchedule(channel, impair, held, leaves);
@@ -148,6 +170,7 @@ function impairSerialise(channel: Channel, impair: Impair, len: number): number 
   }
   if (impair.departCount >= departs.length) return -1;
   const starts = Math.max(now, impair.busyUntil);
+  if (impair.waits !== null) queueDelayAdd(impair.waits, starts - now);
   const leaves = starts + Math.ceil((Math.max(len, WIRE_MIN) + WIRE_OVERHEAD) * impair.nsPerByte);
   impair.busyUntil = leaves;
   departs[(impair.departFirst + impair.departCount) % departs.length] = leaves;
@@ -177,6 +200,11 @@ function duplicate(channel: Channel, held: HeldFrame): HeldFrame | null {
   const from = held.page!;
   const to = twin.page!;
   to.buf.set(from.buf.subarray(from.base, from.base + held.len), to.base);
+  twin.needsCsum = held.needsCsum;
+  twin.csumStart = held.csumStart;
+  twin.csumOffset = held.csumOffset;
+  twin.gsoSize = held.gsoSize;
+  twin.gsoType = held.gsoType;
   return twin;
 }
 

@@ -7,6 +7,7 @@ export { createPlainNic, type PlainNic, type PlainNicOptions } from './plain-nic
 // Between cards
 export { Wire, connect, disconnect, wireSetImpairments } from './wire.ts';
 export { type Impairments } from './impair.ts';
+export { QueueDelay, channelMeasureQueue, queueDelayQuantile } from './queue-delay.ts';
 export {
   FdbEntry, Switch, createSwitch, dumpSwitch, switchAttach, switchDetach, type SwitchOptions,
 } from './switch.ts';

@@ -47,18 +47,28 @@ export function heldComplete(channel: Channel, frame: Frame): HeldFrame | null {
   return held;
 }
 
+/** Where the IPv4 header of a frame begins, behind one VLAN tag or none. */
+function tsoIp(frame: Frame): number {
+  return frameUint16(frame, ETH_HLEN - 2) === ETH_P_8021Q ? ETH_HLEN + VLAN_HLEN : ETH_HLEN;
+}
+
 /** Where the IPv4 header of a TCP frame to be cut begins; -1 if it is no such frame. */
 function tsoIpOffset(frame: Frame): number {
   if (frame.len < ETH_HLEN + 40) return -1;
-  let type = frameUint16(frame, ETH_HLEN - 2);
-  let at = ETH_HLEN;
-  if (type === ETH_P_8021Q) {
-    type = frameUint16(frame, at + 2);
-    at += VLAN_HLEN;
-  }
+  const at = tsoIp(frame);
+  const type = frameUint16(frame, at - 2);
   const ihl = (frameByte(frame, at) & 0x0f) * 4;
   if (type !== ETH_P_IP || frameByte(frame, at) >> 4 !== 4 || frameByte(frame, at + 9) !== IPPROTO_TCP) return -1;
   return frame.csumStart === at + ihl && frame.len >= frame.csumStart + 20 ? at : -1;
+}
+
+/** Octets of the headers of a TCP frame to be cut; 0 if it is no such frame (counted). */
+export function tsoHeaders(channel: Channel, frame: Frame): number {
+  const tcp = frame.csumStart;
+  const headers = tsoIpOffset(frame) < 0 ? 0 : tcp + (frameByte(frame, tcp + TCP_DOFF) >> 4) * 4;
+  if (headers >= tcp + 20 && headers < frame.len) return headers;
+  channel.malformed++;
+  return 0;
 }
 
 /**
@@ -66,23 +76,15 @@ function tsoIpOffset(frame: Frame): number {
  * for the first (counted; without memory for a later one, the rest is lost).
  */
 export function tsoSegment(channel: Channel, frame: Frame): HeldFrame | null {
-  const ip = tsoIpOffset(frame);
-  const tcp = frame.csumStart;
-  const headers = ip < 0 ? 0 : tcp + (frameByte(frame, tcp + TCP_DOFF) >> 4) * 4;
-  if (ip < 0 || headers < tcp + 20 || headers >= frame.len) {
-    channel.malformed++;
-    return null;
-  }
+  const headers = tsoHeaders(channel, frame);
+  if (headers === 0) return null;
   let first: HeldFrame | null = null;
   let last: HeldFrame | null = null;
   for (let at = headers; at < frame.len; at += frame.gsoSize) {
-    const n = Math.min(frame.gsoSize, frame.len - at);
-    const held = heldAlloc(channel, headers + n);
+    const held = tsoCopy(channel, frame, headers, at, Math.min(frame.gsoSize, frame.len - at));
     if (held === null) return first;
-    const page = held.page!;
-    frameCopy(frame, 0, headers, page, page.base);
-    frameCopy(frame, at, n, page, page.base + headers);
-    tsoFixHeaders(held, ip, tcp, at - headers, frame.gsoSize, at + n === frame.len);
+    const { buf, view, base } = held.page!;
+    completeCsum(buf, view, base, held.len, frame.csumStart, TCP_CHECK);
     if (last === null) first = held;
     else last.next = held;
     last = held;
@@ -90,9 +92,33 @@ export function tsoSegment(channel: Channel, frame: Frame): HeldFrame | null {
   return first;
 }
 
-/** Makes the copied headers those of the segment that begins `sent` octets into the payload. */
+/** A frame of `n` octets of the payload, from octet `at` of the frame on, with headers that say so; without a checksum. Null: no memory. */
+function tsoCopy(channel: Channel, frame: Frame, headers: number, at: number, n: number): HeldFrame | null {
+  const held = heldAlloc(channel, headers + n);
+  if (held === null) return null;
+  const page = held.page!;
+  frameCopy(frame, 0, headers, page, page.base);
+  frameCopy(frame, at, n, page, page.base + headers);
+  tsoFixHeaders(held, tsoIp(frame), frame.csumStart, at - headers, frame.gsoSize, at + n === frame.len);
+  return held;
+}
+
+/** As tsoCopy(), for segments that stay together: as a driver gives them to its card. */
+export function tsoPart(channel: Channel, frame: Frame, headers: number, at: number, n: number): HeldFrame | null {
+  const held = tsoCopy(channel, frame, headers, at, n);
+  if (held === null) return null;
+  held.needsCsum = true;
+  held.csumStart = frame.csumStart;
+  held.csumOffset = TCP_CHECK;
+  if (n <= frame.gsoSize) return held;
+  held.gsoSize = frame.gsoSize;
+  held.gsoType = frame.gsoType;
+  return held;
+}
+
+/** Makes the copied headers those of what begins `sent` octets into the payload; the checksum is that of the pseudo-header alone. */
 function tsoFixHeaders(held: HeldFrame, ip: number, tcp: number, sent: number, mss: number, isLast: boolean): void {
-  const { buf, view, base } = held.page!;
+  const { view, base } = held.page!;
   const iph = base + ip;
   const th = base + tcp;
   view.setUint16(iph + IP_TOT_LEN, held.len - ip);
@@ -104,8 +130,6 @@ function tsoFixHeaders(held: HeldFrame, ip: number, tcp: number, sent: number, m
   if (!isLast) flags &= ~TCPHDR_FIN_PSH;
   if (sent > 0) flags &= ~TCPHDR_CWR;
   view.setUint8(th + TCP_FLAGS, flags);
-  view.setUint16(th + TCP_CHECK, 0);
-  const len = held.len - tcp;
-  const sum = csumPartial(buf, view, th, len, 0);
-  view.setUint16(th + TCP_CHECK, csumTcpudpMagic(view.getInt32(iph + IP_SADDR), view.getInt32(iph + IP_DADDR), len, IPPROTO_TCP, sum));
+  const pseudo = csumTcpudpMagic(view.getInt32(iph + IP_SADDR), view.getInt32(iph + IP_DADDR), held.len - tcp, IPPROTO_TCP, 0);
+  view.setUint16(th + TCP_CHECK, ~pseudo & 0xffff);
 }

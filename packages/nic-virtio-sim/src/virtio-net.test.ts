@@ -6,12 +6,14 @@ import {
 import { CHECKSUM_NONE, CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_GSO_TCPV4, allocPage, allocSkb, csumPartial, csumTcpudpMagic, csumTcpudpNofold, ipFastCsum, leakReport, putPage, skbAddRxFrag, skbPut, skbReserve, type SkBuff } from '@stack/skbuff';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createVirtioNic, type VirtioNic, type VirtioNicOptions } from './create.ts';
+import type { Impairments } from './impair.ts';
 import { createPlainNic } from './plain-nic.ts';
-import { Host, inside, intact, makeFrame, makeWorld, range, send, up } from './test-support.ts';
+import { channelMeasureQueue, queueDelayQuantile } from './queue-delay.ts';
+import { Host, inside, intact, makeFrame, makeWorld, range, send, up, type Got } from './test-support.ts';
 import { virtioRead32, virtioWrite32 } from './virtio-bus.ts';
 import * as config from './virtio-config.ts';
 import { virtnetPriv } from './virtio-net-priv.ts';
-import { connect, disconnect } from './wire.ts';
+import { connect, disconnect, type Wire } from './wire.ts';
 
 let world: World;
 
@@ -361,6 +363,83 @@ describe('offloads (VIRTIO 1.2 §5.1.6.2, §5.1.6.4)', () => {
     await idle(world);
     expect(b.got.length).toBe(20 * Math.ceil(60_000 / 1448));
     expect(b.got.every(({ frame }) => tcpSumRight(frame))).toBe(true);
+  });
+});
+
+describe('bursts on a cable', () => {
+  const MSS = 1448;
+  const SEQ = 0x7fffff00;
+  /** Of a full frame at 1 Gbit/s, ns. */
+  const FRAME = (1514 + 24) * 8;
+
+  async function sendBurst(impairments: Impairments, segments: number): Promise<{ b: VirtioHost; wire: Wire }> {
+    const [a, b] = [virtioHost('a'), virtioHost('b')];
+    const wire = connect(a.port, b.port, impairments);
+    up(a, b);
+    inside(world, () => devQueueXmit(tcpFrame(a, b, segments * MSS, MSS)));
+    await idle(world);
+    return { b, wire };
+  }
+
+  /** Which segments a frame holds, if its headers and payload say the same. */
+  function segmentsOf({ frame }: Got): number[] {
+    const view = new DataView(frame.buffer);
+    const from = ((view.getInt32(38) - SEQ) | 0) / MSS;
+    const payload = frame.subarray(66);
+    expect(view.getUint16(16)).toBe(frame.length - 14);
+    expect(view.getUint16(18)).toBe(0x1234 + from);
+    expect(ipFastCsum(view, 14, 5)).toBe(0);
+    expect(view.getUint16(50)).toBe(~csumTcpudpMagic(SADDR, DADDR, frame.length - 34, 6, 0) & 0xffff);
+    expect(payload.every((octet, i) => octet === (((from * MSS + i) * 5) & 0xff))).toBe(true);
+    return range(payload.length / MSS).map((at) => from + at);
+  }
+
+  test('segments sent as one arrive as one, when the last has crossed', async () => {
+    const { b } = await sendBurst({ bandwidth: 1e9, delay: 1, burst: 16 }, 10);
+    expect(b.got.map(({ time, gsoSize, gsoSegs, ipSummed }) => [time, gsoSize, gsoSegs, ipSummed])).toEqual([[1e6 + 10 * FRAME, MSS, 10, CHECKSUM_PARTIAL]]);
+    expect(segmentsOf(b.got[0]!)).toEqual(range(10));
+  });
+
+  test('no more of them together than the cable says; FIN and PSH with the last', async () => {
+    const { b } = await sendBurst({ bandwidth: 1e9, burst: 3 }, 10);
+    expect(b.got.map(segmentsOf)).toEqual([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+    expect(b.got.map(({ time }) => time)).toEqual([3 * FRAME, 6 * FRAME, 9 * FRAME, 10 * FRAME]);
+    expect(b.got.map(({ gsoSize }) => gsoSize)).toEqual([MSS, MSS, MSS, 0]);
+    expect(b.got.map(({ frame }) => frame[47])).toEqual([0x10, 0x10, 0x10, 0x18]);
+  });
+
+  test('each segment takes a place in the queue: those behind the last are lost', async () => {
+    const { b, wire } = await sendBurst({ bandwidth: 1e9, burst: 16, queueLen: 4 }, 10);
+    expect(b.got.map(segmentsOf)).toEqual([[0, 1, 2, 3]]);
+    expect([wire.ab.frames, wire.ab.overflowed]).toEqual([10, 6]);
+  });
+
+  test('each has its own chance to be lost, which parts those before from those after', async () => {
+    const { b, wire } = await sendBurst({ loss: 0.3, burst: 44 }, 40);
+    const parts = b.got.map(segmentsOf);
+    expect(wire.ab.lost).toBeGreaterThan(5);
+    expect(parts.flat().length + wire.ab.lost).toBe(40);
+    for (const [i, part] of parts.entries()) if (i > 0) expect(part[0]).toBeGreaterThan(parts[i - 1]!.at(-1)! + 1);
+  });
+
+  test('not with corrupt: nobody would see it', () => {
+    expect(() => connect(virtioHost('a').port, virtioHost('b').port, { burst: 2, corrupt: 0.1 })).toThrow(/burst/);
+    expect(() => connect(virtioHost('c').port, virtioHost('d').port, { burst: 0 })).toThrow(/burst/);
+  });
+
+  test('queueing delay: how long each frame waited for its turn', async () => {
+    const [a, b] = [virtioHost('a'), virtioHost('b')];
+    const wire = connect(a.port, b.port, { bandwidth: 1e9, delay: 3, burst: 2, queueLen: 100 });
+    up(a, b);
+    const waits = channelMeasureQueue(wire.ab);
+    inside(world, () => devQueueXmit(tcpFrame(a, b, 5 * MSS, MSS)));
+    await idle(world);
+    expect([waits.frames, waits.maxNs]).toEqual([5, 4 * FRAME]);
+    const within = waits.stepNs;
+    expect(queueDelayQuantile(waits, 0.2)).toBe(0);
+    expect(Math.abs(queueDelayQuantile(waits, 0.5) - 2 * FRAME)).toBeLessThanOrEqual(within);
+    expect(queueDelayQuantile(waits, 1)).toBe(4 * FRAME);
+    expect(channelMeasureQueue(wire.ab).frames).toBe(0);
   });
 });
 
