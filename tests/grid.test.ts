@@ -1,6 +1,6 @@
 // A slice of the simulation grid (apps/grid): its figures are a table in git, compared exactly, since virtual time is; and rules that hold
 // whatever the table says. Who changes TCP on purpose renews the table: `npx vitest run --project house tests/grid.test.ts -u`, and reads its diff.
-// Each congestion control is a bundle's run in a process of its own, as in loss.test.ts.
+// The cells run in processes of their own, from a bundle, as in loss.test.ts.
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FRAME, queueFrames, type Cell } from '../apps/grid/src/cell.ts';
@@ -24,16 +24,22 @@ export default async (jobs) => {
 };
 `;
 
+/** Cells that one process runs, and processes at a time. */
+const SHARE = 10;
+const LANES = 2;
 let results: Result[] = [];
 
 beforeAll(async () => {
   const entry = await bundle(source, join(root, '.cache', 'grid'));
-  const runs = CONTROLS.map((cc) => {
-    const jobs: Job[] = cellsOf(slice, [cc], SEED).map((cell) => ({ cell, span: spanOf(cell, slice.effort) }));
-    return runOn('node', entry, jobs) as Promise<Result[]>;
-  });
-  results = (await Promise.all(runs)).flat();
-}, 240_000);
+  const jobs: Job[] = cellsOf(slice, CONTROLS, SEED).map((cell) => ({ cell, span: spanOf(cell, slice.effort) }));
+  const shares = Array.from({ length: Math.ceil(jobs.length / SHARE) }, (_, i) => jobs.slice(i * SHARE, (i + 1) * SHARE));
+  const done: Result[][] = [];
+  const lane = async (first: number): Promise<void> => {
+    for (let i = first; i < shares.length; i += LANES) done[i] = await runOn('node', entry, shares[i]) as Result[];
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, i) => lane(i)));
+  results = done.flat();
+}, 900_000);
 
 test('the table of the slice', async () => {
   await expect(`${reportLines(results).join('\n')}\n`).toMatchFileSnapshot('__snapshots__/grid.md');
