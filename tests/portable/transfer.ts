@@ -17,7 +17,7 @@ export interface TransferOptions {
   /** Of the client's cable, each way. */
   readonly impairments: Impairments;
   /** Of both hosts. */
-  readonly sysctl?: Readonly<Record<string, number>> | undefined;
+  readonly sysctl?: Readonly<Record<string, number | string>> | undefined;
 }
 
 /** What a run yields. */

@@ -67,6 +67,7 @@ export class Bbr {
   /** µs, when this phase of the gain cycle began. */
   cycleMstamp: number;
   cycleIdx: number;
+  /** 0 until the first ACK. */
   pacingGain: number;
   cwndGain: number;
   prevCaState: number;
@@ -114,8 +115,8 @@ export class Bbr {
     this.roundStart = false;
     this.cycleMstamp = 0;
     this.cycleIdx = 0;
-    this.pacingGain = BBR_HIGH_GAIN;
-    this.cwndGain = BBR_HIGH_GAIN;
+    this.pacingGain = 0;
+    this.cwndGain = 0;
     this.prevCaState = 0;
     this.packetConservation = false;
     this.idleRestart = false;
