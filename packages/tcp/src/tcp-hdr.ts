@@ -15,6 +15,7 @@ export const TCPOPT_WINDOW = 3;
 export const TCPOPT_SACK_PERM = 4;
 export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
+export const TCPOPT_MD5SIG = 19;
 export const TCPOPT_FASTOPEN = 34;
 export const TCPOPT_EXP = 254;
 
@@ -22,7 +23,9 @@ export const TCPOLEN_MSS = 4;
 export const TCPOLEN_WINDOW = 3;
 export const TCPOLEN_SACK_PERM = 2;
 export const TCPOLEN_TIMESTAMP = 10;
+export const TCPOLEN_MD5SIG = 18;
 /** Lengths with the NOPs that align them. */
+export const TCPOLEN_MD5SIG_ALIGNED = 20;
 export const TCPOLEN_TSTAMP_ALIGNED = 12;
 export const TCPOLEN_WSCALE_ALIGNED = 4;
 export const TCPOLEN_SACKPERM_ALIGNED = 4;

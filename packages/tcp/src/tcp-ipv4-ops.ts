@@ -10,13 +10,14 @@ import type { InetConnectionSock, InetConnectionSockAfOps, InetHashinfo, InetSoc
 import { INET_PROTO_ICMP_STRICT, INET_PROTO_NO_POLICY, IP_HDR_LEN, ipGetsockopt, ipQueueXmit, ipRecvError, ipSetsockopt } from '@stack/ip';
 import type { InetProtocol } from '@stack/ip';
 import type { Net } from '@stack/kernel';
-import { SOL_IP } from '@stack/socket';
+import { SOL_IP, SOL_TCP } from '@stack/socket';
 import type { Proto, ProtoMem, Sock, SockAddr, SockOptValue } from '@stack/socket';
 import { secureIpv4PortEphemeral, secureTcpSeq, secureTcpTsOff } from './secure-seq.ts';
 import { tcpClose, tcpShutdown } from './tcp-close.ts';
 import { tcpReleaseCb } from './tcp-output-tsq.ts';
 import { cookieV4Check, tcpV4ConnRequest, tcpV4SynRecvSock } from './tcp-ipv4-conn.ts';
 import { tcpV4Err, tcpV4MtuReduced } from './tcp-ipv4-err.ts';
+import { tcpV4ParseMd5Keys } from './tcp-ipv4-md5.ts';
 import { tcpV4SendCheck, tcpV4SendReset, tcpV4TimewaitAck } from './tcp-ipv4-reply.ts';
 import { inetResetSaddr, inetSkRebuildHeader, tcpV4Connect } from './tcp-ipv4-route.ts';
 import { tcpV4LookupListener, tcpV4Rcv } from './tcp-ipv4.ts';
@@ -26,6 +27,7 @@ import { tcpRecvmsg } from './tcp-recvmsg.ts';
 import { tcpSendmsg } from './tcp-sendmsg.ts';
 import { tcpGetsockopt, tcpSetsockopt } from './tcp-sockopt.ts';
 import { TcpSock, tcpSk } from './tcp-sock.ts';
+import { TCP_MD5SIG, TCP_MD5SIG_EXT } from './tcp-uapi.ts';
 import { tcpStreamMemoryFree } from './tcp-space.ts';
 import { tcpSetKeepalive } from './tcp-keepalive.ts';
 import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock } from './tcp.ts';
@@ -107,6 +109,7 @@ function tcpV4ProtConnect(sock: Sock, addr: SockAddr): number {
 }
 
 function tcpV4Setsockopt(sk: Sock, level: number, name: number, value: SockOptValue): number {
+  if (level === SOL_TCP && (name === TCP_MD5SIG || name === TCP_MD5SIG_EXT)) return tcpV4ParseMd5Keys(tcpSk(sk), name, value);
   return level === SOL_IP ? ipSetsockopt(sk as InetSock, level, name, value) : tcpSetsockopt(sk, level, name, value);
 }
 

@@ -4,6 +4,7 @@
  *
  * Read first: RFC 9293 §3.5.2 (reset generation), §3.5.3, §3.1 (checksum, pseudo-header).
  */
+import { __inetLookupListener } from '@stack/inet-sock';
 import type { InetConnectionSock, InetTimewaitSock, RequestSock, SockCommon } from '@stack/inet-sock';
 import { INET_ECN_MASK, RTN_LOCAL, ipHdrDaddr, ipHdrSaddr, ipHdrTos, ipSendUnicastReply } from '@stack/ip';
 import type { Rtable } from '@stack/ip';
@@ -12,13 +13,16 @@ import {
   CHECKSUM_NONE, CHECKSUM_PARTIAL, allocSkb, csumPartial, csumTcpudpMagic, skbPut, skbReserve, skbResetTransportHeader,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { IPPROTO_TCP, TCP_LISTEN, TCP_TIME_WAIT } from '@stack/socket';
+import { IPPROTO_TCP, TCP_LISTEN, TCP_NEW_SYN_RECV, TCP_TIME_WAIT } from '@stack/socket';
 import { tcpClockMs } from './tcp-clock.ts';
 import { MAX_TCP_HEADER } from './tcp-consts.ts';
 import {
-  TCPOLEN_TIMESTAMP, TCPOLEN_TSTAMP_ALIGNED, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCP_HDR_LEN, TH_CHECK, TH_OFF_FLAGS, thAckSeq, thDest, thFlags,
+  TCPOLEN_MD5SIG_ALIGNED, TCPOLEN_TIMESTAMP, TCPOLEN_TSTAMP_ALIGNED, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCP_HDR_LEN, TH_CHECK, TH_OFF_FLAGS, thAckSeq, thDest, thFlags,
   thHdrLen, thSeq, thSource,
 } from './tcp-hdr.ts';
+import { tcpV4Md5HashHdr } from './tcp-ipv4-md5.ts';
+import { tcpMd5KeyCopy, tcpMd5OptionWrite, tcpMd5Verify, tcpParseAuthOptions } from './tcp-md5.ts';
+import type { TcpMd5sigInfo } from './tcp-md5.ts';
 import { TCP_MIB_OUTRSTS, TCP_MIB_OUTSEGS } from './tcp-mib.ts';
 import { tcpIncStats } from './netns-tcp.ts';
 import { tcpRsk, tcpTwsk } from './tcp-request-sock.ts';
@@ -67,6 +71,32 @@ function tcpV4ReplySend(net: Net, reply: SkBuff, skb: SkBuff, tos: number, mark:
   ipSendUnicastReply(net, reply, daddr, saddr, IPPROTO_TCP, tos, mark, oif);
 }
 
+/** Signs an answer to skb whose header is complete but for the signature, which goes to `at` of its buffer. */
+function tcpV4ReplySign(reply: SkBuff, skb: SkBuff, at: number, info: TcpMd5sigInfo | null): void {
+  if (info === null) return;
+  tcpMd5OptionWrite(reply.view, at);
+  tcpV4Md5HashHdr(info.ctx, info.keys[0]!, ipHdrDaddr(skb), ipHdrSaddr(skb), reply, at + 4);
+}
+
+/**
+ * The key to sign the reset for skb with, null for none. A connection that is lost is looked for at a listener with its
+ * port: what skb shows must be signed with its key. False: no reset is due.
+ */
+function tcpV4ResetKey(sk: SockCommon | null, skb: SkBuff): TcpMd5sigInfo | null | false {
+  const at = tcpParseAuthOptions(skb);
+  if (at < 0) return false;
+  if (sk !== null && sk.skState !== TCP_TIME_WAIT && sk.skState !== TCP_NEW_SYN_RECV) return tcpMd5KeyFor(sk as TcpSock, skb);
+  if (at === 0) return null;
+  const listener = __inetLookupListener(skb.net.tcp.hashinfo, ipHdrSaddr(skb), thSource(skb), ipHdrDaddr(skb), thSource(skb), skb.skbIif);
+  const info = listener === null ? null : tcpMd5KeyFor(listener as TcpSock, skb);
+  return info !== null && tcpMd5Verify(info, info.keys[0]!, skb, at) ? info : false;
+}
+
+/** sk's key for the sender of skb, or null. */
+function tcpMd5KeyFor(sk: TcpSock, skb: SkBuff): TcpMd5sigInfo | null {
+  return tcpMd5KeyCopy(sk, null, skb, ipHdrSaddr(skb));
+}
+
 /** Whether skb came for an address of this host (and not, say, for a broadcast). */
 function tcpV4ForUs(skb: SkBuff): boolean {
   const rt = skb.dst as Rtable | null;
@@ -79,20 +109,24 @@ export function tcpV4SendReset(sk: SockCommon | null, skb: SkBuff): void {
   const flags = thFlags(skb);
   if ((flags & TCPHDR_RST) !== 0) return;
   if (sk === null && !tcpV4ForUs(skb)) return;
-  const reply = tcpV4ReplyAlloc(net, skb, TCP_HDR_LEN);
+  const md5 = tcpV4ResetKey(sk, skb);
+  if (md5 === false) return;
+  const headerLen = TCP_HDR_LEN + (md5 === null ? 0 : TCPOLEN_MD5SIG_ALIGNED);
+  const reply = tcpV4ReplyAlloc(net, skb, headerLen);
   if (reply === null) return;
   const at = reply.data;
   const view = reply.view;
   if ((flags & TCPHDR_ACK) !== 0) {
     view.setInt32(at + 4, thAckSeq(skb));
     view.setInt32(at + 8, 0);
-    view.setInt32(at + TH_OFF_FLAGS, (TCP_HDR_LEN << 26) | (TCPHDR_RST << 16));
+    view.setInt32(at + TH_OFF_FLAGS, (headerLen << 26) | (TCPHDR_RST << 16));
   } else {
     const len = ((flags & TCPHDR_SYN) !== 0 ? 1 : 0) + ((flags & TCPHDR_FIN) !== 0 ? 1 : 0) + tcpPayloadLen(skb);
     view.setInt32(at + 4, 0);
     view.setInt32(at + 8, thSeq(skb) + len);
-    view.setInt32(at + TH_OFF_FLAGS, (TCP_HDR_LEN << 26) | ((TCPHDR_RST | TCPHDR_ACK) << 16));
+    view.setInt32(at + TH_OFF_FLAGS, (headerLen << 26) | ((TCPHDR_RST | TCPHDR_ACK) << 16));
   }
+  tcpV4ReplySign(reply, skb, at + TCP_HDR_LEN, md5);
   const oif = sk === null ? 0 : sk.skBoundDevIf;
   const mark = sk !== null && sk.skState !== TCP_TIME_WAIT && 'skMark' in sk ? (sk as TcpSock).skMark : 0;
   tcpV4ReplySend(net, reply, skb, ipHdrTos(skb) & ~INET_ECN_MASK, mark, oif);
@@ -104,11 +138,13 @@ function tcpPayloadLen(skb: SkBuff): number {
   return skb.data > skb.transportHeader ? skb.len : skb.len - thHdrLen(skb);
 }
 
-/** Answers skb (lent) with an ACK that no full sock stands behind; `tsecr` 0: without timestamps. */
+/** Answers skb (lent) with an ACK that no full sock stands behind; `tsecr` 0: without timestamps; `md5`: signed with its first key. */
 function tcpV4SendAck(
   net: Net, skb: SkBuff, seq: number, ack: number, win: number, tsval: number, tsecr: number, oif: number, tos: number, mark: number,
+  md5: TcpMd5sigInfo | null,
 ): void {
-  const len = TCP_HDR_LEN + (tsecr !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  const md5At = TCP_HDR_LEN + (tsecr !== 0 ? TCPOLEN_TSTAMP_ALIGNED : 0);
+  const len = md5At + (md5 === null ? 0 : TCPOLEN_MD5SIG_ALIGNED);
   const reply = tcpV4ReplyAlloc(net, skb, len);
   if (reply === null) return;
   const at = reply.data;
@@ -121,6 +157,7 @@ function tcpV4SendAck(
     view.setInt32(at + TCP_HDR_LEN + 4, tsval);
     view.setInt32(at + TCP_HDR_LEN + 8, tsecr);
   }
+  tcpV4ReplySign(reply, skb, at + md5At, md5);
   tcpV4ReplySend(net, reply, skb, tos, mark, oif);
 }
 
@@ -131,6 +168,7 @@ export function tcpV4TimewaitAck(rest: InetTimewaitSock, skb: SkBuff): void {
   const tsecr = tw.twTsRecentStamp !== 0 ? tw.twTsRecent : 0;
   tcpV4SendAck(
     tw.skNet, skb, tw.twSndNxt, tw.twRcvNxt, tw.twRcvWnd >> tw.twRcvWscale, tsval, tsecr, tw.skBoundDevIf, tw.twTos, tw.twMark,
+    tw.twMd5,
   );
 }
 
@@ -143,5 +181,6 @@ export function tcpV4ReqskSendAck(sk: InetConnectionSock, skb: SkBuff, sock: Req
   const win = Math.min(req.rskRcvWnd, 65535) >> req.rcvWscale;
   tcpV4SendAck(
     req.skNet, skb, seq, req.rcvNxt, win, tsval, req.tsRecent, req.skBoundDevIf, ipHdrTos(skb) & ~INET_ECN_MASK, req.irMark,
+    tcpMd5KeyFor(sk as TcpSock, skb),
   );
 }

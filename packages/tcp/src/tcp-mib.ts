@@ -165,6 +165,10 @@ export const linuxMibNames: readonly string[] = [
   'TCPMigrateReqSuccess',
   'TCPMigrateReqFailure',
   'TCPPLBRehash',
+  'TCPMD5NotFound',
+  'TCPMD5Unexpected',
+  'TCPMD5Failure',
+  'BeyondWindow',
 ];
 
 export const LINUX_MIB_SYNCOOKIESSENT = 0;
@@ -290,3 +294,7 @@ export const LINUX_MIB_TCPDSACKIGNOREDDUBIOUS = 119;
 export const LINUX_MIB_TCPMIGRATEREQSUCCESS = 120;
 export const LINUX_MIB_TCPMIGRATEREQFAILURE = 121;
 export const LINUX_MIB_TCPPLBREHASH = 122;
+export const LINUX_MIB_TCPMD5NOTFOUND = 123;
+export const LINUX_MIB_TCPMD5UNEXPECTED = 124;
+export const LINUX_MIB_TCPMD5FAILURE = 125;
+export const LINUX_MIB_BEYOND_WINDOW = 126;

@@ -19,7 +19,7 @@ import { RTAX_INITRWND, RTAX_WINDOW, dstMetric } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { SOCK_KEEPOPEN, SOCK_RCVBUF_LOCK, TCP_SYN_RECV, skAddBacklog, sockFlag, sockOwnedByUser, sockPut } from '@stack/socket';
 import { tcpClockSeconds } from './tcp-clock.ts';
-import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, thHdrLen, thWindow } from './tcp-hdr.ts';
+import { TCPOLEN_MD5SIG_ALIGNED, TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, thHdrLen, thWindow } from './tcp-hdr.ts';
 import { TCP_MSS_DEFAULT, TCP_RTO_MAX } from './tcp-consts.ts';
 import { tcpEcnOpenreqChild } from './tcp-ecn.ts';
 import { tcpParseOptions, tcpPawsReject } from './tcp-input-opt.ts';
@@ -39,6 +39,7 @@ import { tcpSelectInitialWindow } from './tcp-output-window.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
+import { tcpIsMd5, tcpMd5KeyCopy } from './tcp-md5.ts';
 import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpShareOpts, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpFullSpace, tcpKeepaliveTimeWhen } from './tcp-space.ts';
@@ -228,6 +229,7 @@ function tcpChildOptions(child: TcpSock, req: TcpRequestSock, skb: SkBuff): void
     rx.tsRecent = req.tsRecent;
     child.tcpHeaderLen += TCPOLEN_TSTAMP_ALIGNED;
   }
+  if (tcpIsMd5(child)) child.tcpHeaderLen += TCPOLEN_MD5SIG_ALIGNED;
   const payload = skb.len - child.tcpHeaderLen;
   if (payload >= TCP_MSS_DEFAULT) child.icskAckLastSegSize = payload;
 }
@@ -256,6 +258,8 @@ export function tcpCreateOpenreqChild(sk: TcpSock, req: TcpRequestSock, skb: SkB
     child.icskCaPriv = caOps.makePriv === null ? null : caOps.makePriv();
   }
   tcpInheritOptions(sk, child);
+  const md5 = tcpMd5KeyCopy(sk, req, null, req.inetDaddr);
+  if (md5 !== null) tcpRare(child).md5sigInfo = md5;
   tcpChildSequences(child, req);
   tcpChildOptions(child, req, skb);
   child.segsIn = 1;

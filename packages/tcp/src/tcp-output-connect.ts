@@ -16,7 +16,7 @@ import { tcpClockMs, tcpMstampRefresh } from './tcp-clock.ts';
 import { MAX_TCP_HEADER, TCP_SKB_HEAD_TRUESIZE, TCP_TIMEOUT_INIT } from './tcp-consts.ts';
 import { tcpEcnSendSyn, tcpEcnSendSynack } from './tcp-ecn.ts';
 import { tcpSendSynData } from './tcp-fastopen-client.ts';
-import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN } from './tcp-hdr.ts';
+import { TCPOLEN_MD5SIG_ALIGNED, TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN } from './tcp-hdr.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import { tcpInitializeRcvMss } from './tcp-input-rcvbuf.ts';
 import { TCP_MIB_ACTIVEOPENS } from './tcp-mib.ts';
@@ -31,6 +31,7 @@ import { tcpRtxQueueHead, tcpSendHead } from './tcp-rtx-queue.ts';
 import {
   TCPHDR_ACK, TCPHDR_SYN, tcbEndSeq, tcbSeq, tcbSetTcpFlags, tcbTcpFlags, tcpSkbPcount,
 } from './tcp-skb-cb.ts';
+import { tcpIsMd5 } from './tcp-md5.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpFullSpace } from './tcp-space.ts';
 import { tcpWriteQueuePurge } from './tcp.ts';
@@ -61,6 +62,7 @@ function tcpConnectWindow(sk: TcpSock): void {
 function tcpConnectInit(sk: TcpSock): void {
   sk.tcpHeaderLen = TCP_HDR_LEN;
   if (sk.skNet.tcp.sysctlTcpTimestamps !== 0) sk.tcpHeaderLen += TCPOLEN_TSTAMP_ALIGNED;
+  if (tcpIsMd5(sk)) sk.tcpHeaderLen += TCPOLEN_MD5SIG_ALIGNED;
   if (sk.rxOpt.userMss !== 0) sk.rxOpt.mssClamp = sk.rxOpt.userMss;
   sk.maxWindow = 0;
   tcpMtupInit(sk);

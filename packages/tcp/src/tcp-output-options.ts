@@ -9,10 +9,11 @@ import { tcpClockMs } from './tcp-clock.ts';
 import { MAX_TCP_OPTION_SPACE } from './tcp-consts.ts';
 import { TcpFastopenCookie, tcpFastopenSize, tcpFastopenWrite } from './tcp-fastopen-cookie.ts';
 import {
-  TCPOLEN_MSS, TCPOLEN_MSS_ALIGNED, TCPOLEN_SACKPERM_ALIGNED, TCPOLEN_SACK_BASE, TCPOLEN_SACK_BASE_ALIGNED,
+  TCPOLEN_MD5SIG_ALIGNED, TCPOLEN_MSS, TCPOLEN_MSS_ALIGNED, TCPOLEN_SACKPERM_ALIGNED, TCPOLEN_SACK_BASE, TCPOLEN_SACK_BASE_ALIGNED,
   TCPOLEN_SACK_PERBLOCK, TCPOLEN_SACK_PERM, TCPOLEN_TIMESTAMP, TCPOLEN_TSTAMP_ALIGNED, TCPOLEN_WINDOW,
   TCPOLEN_WSCALE_ALIGNED, TCPOPT_MSS, TCPOPT_NOP, TCPOPT_SACK, TCPOPT_SACK_PERM, TCPOPT_TIMESTAMP, TCPOPT_WINDOW,
 } from './tcp-hdr.ts';
+import { tcpIsMd5, tcpMd5OptionWrite } from './tcp-md5.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 const NOP_NOP = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16);
@@ -38,15 +39,17 @@ function tcpSackBlocks(sk: TcpSock, used: number): number {
 
 /** Bytes of options that a segment of now carries (tcp_established_options). */
 export function tcpEstablishedOptionsSize(sk: TcpSock): number {
-  const size = sk.rxOpt.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0;
+  let size = sk.rxOpt.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0;
+  if (tcpIsMd5(sk)) size += TCPOLEN_MD5SIG_ALIGNED;
   const blocks = tcpSackBlocks(sk, size);
   return blocks === 0 ? size : size + TCPOLEN_SACK_BASE_ALIGNED + blocks * TCPOLEN_SACK_PERBLOCK;
 }
 
-/** Writes the options of a segment of now at `at`; the DSACK is sent once. */
+/** Writes the options of a segment of now at `at`, a signature still empty; the DSACK is sent once. */
 export function tcpEstablishedOptionsWrite(sk: TcpSock, view: DataView, at: number): void {
   const rx = sk.rxOpt;
   let pos = at;
+  if (tcpIsMd5(sk)) pos = tcpMd5OptionWrite(view, pos);
   if (rx.tstampOk) {
     view.setInt32(pos, TSTAMP_WORD);
     view.setInt32(pos + 4, (tcpClockMs(sk.skNet) + sk.tsoffset) | 0);
@@ -88,6 +91,8 @@ export class TcpOutOptions {
   tstampOk: boolean;
   tsval: number;
   tsecr: number;
+  /** RFC 2385: the segment will be signed. */
+  md5: boolean;
   /** Window scale, -1 = not offered. */
   ws: number;
   /** Fast Open. */
@@ -99,6 +104,7 @@ export class TcpOutOptions {
     this.tstampOk = false;
     this.tsval = 0;
     this.tsecr = 0;
+    this.md5 = false;
     this.ws = -1;
     this.fastopen = new TcpFastopenCookie();
   }
@@ -107,6 +113,7 @@ export class TcpOutOptions {
 /** Bytes that they take. */
 export function tcpOutOptionsSize(opts: TcpOutOptions): number {
   let size = TCPOLEN_MSS_ALIGNED;
+  if (opts.md5) size += TCPOLEN_MD5SIG_ALIGNED;
   if (opts.tstampOk) size += TCPOLEN_TSTAMP_ALIGNED;
   else if (opts.sackOk) size += TCPOLEN_SACKPERM_ALIGNED;
   if (opts.ws >= 0) size += TCPOLEN_WSCALE_ALIGNED;
@@ -116,8 +123,9 @@ export function tcpOutOptionsSize(opts: TcpOutOptions): number {
 
 /** Writes them at `at` (tcp_options_write). */
 export function tcpOutOptionsWrite(opts: TcpOutOptions, view: DataView, at: number): void {
-  let pos = at + TCPOLEN_MSS_ALIGNED;
-  view.setInt32(at, MSS_WORD | opts.mss);
+  let pos = opts.md5 ? tcpMd5OptionWrite(view, at) : at;
+  view.setInt32(pos, MSS_WORD | opts.mss);
+  pos += TCPOLEN_MSS_ALIGNED;
   if (opts.tstampOk) {
     view.setInt32(pos, opts.sackOk ? SACKPERM_TSTAMP_WORD : TSTAMP_WORD);
     view.setInt32(pos + 4, opts.tsval);

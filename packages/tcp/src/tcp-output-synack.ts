@@ -15,6 +15,7 @@ import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
 import { LINUX_MIB_TCPSYNRETRANS, TCP_MIB_OUTSEGS, TCP_MIB_RETRANSSEGS } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
+import { tcpMd5Lookup, tcpMd5SignSkb } from './tcp-md5.ts';
 import { tcpDstAdvmss, tcpMssClamp } from './tcp-output-mss.ts';
 import { tcpOutOptionsSize, tcpOutOptionsWrite } from './tcp-output-options.ts';
 import type { TcpOutOptions } from './tcp-output-options.ts';
@@ -30,6 +31,9 @@ function tcpSynackOptions(sk: TcpSock, req: TcpRequestSock, mss: number, type: n
   const ms = tcpClockMs(sk.skNet);
   opts.mss = mss;
   opts.ws = req.wscaleOk ? req.rcvWscale : -1;
+  opts.md5 = tcpMd5Lookup(sk, req) !== null;
+  // With a signature and timestamps SACK blocks would have no room: SACK is worth more.
+  if (opts.md5 && type !== TCP_SYNACK_COOKIE && req.sackOk) req.tstampOk = false;
   opts.tstampOk = req.tstampOk;
   opts.tsval = ((type === TCP_SYNACK_COOKIE ? cookieInitTimestamp(req, ms) : ms) + req.tsOff) | 0;
   opts.tsecr = req.tsRecent;
@@ -76,6 +80,7 @@ export function tcpMakeSynack(sk: TcpSock, dst: DstEntry | null, req: TcpRequest
   view.setInt32(at + TH_OFF_FLAGS, (headerSize << 26) | (flags << 16) | window);
   view.setInt32(at + 16, 0);
   tcpOutOptionsWrite(opts, view, at + TCP_HDR_LEN);
+  if (opts.md5) tcpMd5SignSkb(sk, req, skb);
   tcpIncStats(sk.skNet, TCP_MIB_OUTSEGS);
   return skb;
 }

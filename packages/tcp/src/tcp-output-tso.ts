@@ -10,6 +10,7 @@ import { tcpMinRtt } from './tcp-input-rtt.ts';
 import { tcpPacingSinceUs } from './tcp-output-pacing.ts';
 import { tcpPacketsInFlight, tcpRtxQueueHead, tcpWndEnd } from './tcp-rtx-queue.ts';
 import { TCPHDR_FIN, after, tcbEor, tcbSeq, tcbTcpFlags, tcpSkbTimestampUs } from './tcp-skb-cb.ts';
+import { tcpIsMd5 } from './tcp-md5.ts';
 import { TCP_CA_Recovery, TCP_NAGLE_CORK, TCP_NAGLE_PUSH } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -33,6 +34,8 @@ function tcpTsoAutosize(sk: TcpSock, mssNow: number, minTsoSegs: number): number
 
 /** Most segments of one sk_buff. */
 export function tcpTsoSegs(sk: TcpSock, mssNow: number): number {
+  // Each segment is signed by itself.
+  if (tcpIsMd5(sk)) return 1;
   const ca = sk.icskCaOps;
   const min = ca.minTsoSegs !== null ? ca.minTsoSegs(sk) : sk.skNet.tcp.sysctlTcpMinTsoSegs;
   return Math.max(Math.min(tcpTsoAutosize(sk, mssNow, min), sk.skGsoMaxSegs), 1);

@@ -36,6 +36,7 @@ import {
   TCPHDR_ACK, TCPHDR_CWR, TCPHDR_PSH, TCPHDR_SYN, TCPHDR_URG, after, before, tcbEndSeq, tcbSeq, tcbTcpFlags, tcpSkbMss,
   tcpSkbPcount, tcpSkbSetSerial, tcpSkbSetTimestampUs,
 } from './tcp-skb-cb.ts';
+import { tcpIsMd5, tcpMd5SignSkb } from './tcp-md5.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** gsoType: only the first segment may carry CWR. */
@@ -46,7 +47,9 @@ function tcpSynOptions(sk: TcpSock): TcpOutOptions {
   const tcp = sk.skNet.tcp;
   const opts = tcp.outOptions;
   opts.mss = tcpAdvertiseMss(sk);
-  opts.tstampOk = tcp.sysctlTcpTimestamps !== 0;
+  opts.md5 = tcpIsMd5(sk);
+  // A signature and timestamps leave no room for the rest of a SYN.
+  opts.tstampOk = tcp.sysctlTcpTimestamps !== 0 && !opts.md5;
   opts.tsval = (tcpClockMs(sk.skNet) + sk.tsoffset) | 0;
   opts.tsecr = sk.rxOpt.tsRecent;
   opts.ws = tcp.sysctlTcpWindowScaling !== 0 ? sk.rxOpt.rcvWscale : -1;
@@ -150,6 +153,7 @@ export function tcpTransmitSkb(sk: TcpSock, oskb: SkBuff, cloneIt: boolean): num
   const payload = skb.len;
   const endSeq = tcbEndSeq(skb);
   tcpWriteHeader(sk, skb);
+  if (tcpIsMd5(sk)) tcpMd5SignSkb(sk, sk, skb);
   tcpSkbSetOwnerW(skb, sk);
   sk.afSpecific.sendCheck(sk, skb);
 

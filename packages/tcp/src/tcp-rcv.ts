@@ -29,6 +29,7 @@ import { tcpSegsIn } from './tcp-segs-in.ts';
 import {
   TCPHDR_FIN, TCPHDR_SYN, tcbSetAckSeq, tcbSetEndSeq, tcbSetIpDsfield, tcbSetSacked, tcbSetSeq, tcbSetTcpFlags, tcbSetTcpTwIsn,
 } from './tcp-skb-cb.ts';
+import { tcpInboundHash } from './tcp-md5.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_TW_ACK, TCP_TW_RST, TCP_TW_SUCCESS, TCP_TW_SYN, tcpTimewaitIsn, tcpTimewaitStateProcess } from './tcp-timewait.ts';
@@ -71,6 +72,12 @@ export function tcpRcvDemux(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, 
 
 /** A full sock: now, or by its backlog when a system call owns it. */
 function tcpRcvSock(net: Net, skb: SkBuff, sk: TcpSock): void {
+  const reason = tcpInboundHash(sk, skb);
+  if (reason !== 0) {
+    sk.skDrops++;
+    tcpRcvDrop(skb, reason);
+    return;
+  }
   if (skb.nfct !== null) nfReset(skb);
   skb.dev = null;
   sockStampSkb(sk, skb);
@@ -97,6 +104,12 @@ function tcpAddBacklog(net: Net, sk: TcpSock, skb: SkBuff): void {
 function tcpRcvRequest(net: Net, af: InetConnectionSockAfOps, skb: SkBuff, sock: RequestSock): void {
   const req = tcpRsk(sock);
   const listener = req.rskListener;
+  const reason = listener === null ? 0 : tcpInboundHash(tcpSk(listener), skb);
+  if (reason !== 0) {
+    if (listener !== null) listener.skDrops++;
+    tcpRcvDrop(skb, reason);
+    return;
+  }
   if (listener === null || listener.skState !== TCP_LISTEN) {
     if (listener !== null) inetCskReqskQueueDrop(listener, req);
     tcpRcvDemux(net, af, skb, af.lookupListener(skb));

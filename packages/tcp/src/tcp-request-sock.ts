@@ -8,6 +8,7 @@ import type { Net, SiphashKey } from '@stack/kernel';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import type { Proto } from '@stack/socket';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
+import type { TcpMd5sigInfo } from './tcp-md5.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** sendSynack's type. */
@@ -85,6 +86,8 @@ export class TcpTimewaitSock extends InetTimewaitSock {
   /** When twTsRecent was taken (seconds), 0: timestamps are off. */
   twTsRecentStamp: number;
   twLastOowAckTime: number;
+  /** The key that its ACKs are signed with. */
+  twMd5: TcpMd5sigInfo | null;
   /** When it began (ms of the timestamp clock). */
   twEntryStamp: number;
 
@@ -97,6 +100,7 @@ export class TcpTimewaitSock extends InetTimewaitSock {
     this.twTsRecent = 0;
     this.twTsRecentStamp = 0;
     this.twLastOowAckTime = 0;
+    this.twMd5 = null;
     this.twEntryStamp = 0;
   }
 }

@@ -14,6 +14,7 @@ import type { SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
+import type { TcpMd5sigInfo } from './tcp-md5.ts';
 import type { TcpPacing } from './tcp-output-pacing.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
@@ -424,6 +425,8 @@ export class TcpSockRare {
   writePending: boolean;
   /** The sock is paced, by its engine or by an fq. */
   pacing: TcpPacing | null;
+  /** TCP_MD5SIG: the keys. */
+  md5sigInfo: TcpMd5sigInfo | null;
 
   constructor() {
     this.savedSyn = null;
@@ -438,6 +441,7 @@ export class TcpSockRare {
     this.fastopenWait = false;
     this.writePending = false;
     this.pacing = null;
+    this.md5sigInfo = null;
   }
 }
 

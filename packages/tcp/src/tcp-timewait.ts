@@ -24,6 +24,7 @@ import { netIncStats } from './netns-tcp.ts';
 import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { TcpTimewaitSock, tcpTwsk } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN, after, before, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
+import { tcpMd5KeyCopy } from './tcp-md5.ts';
 import { tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpReceiveWindow } from './tcp-space.ts';
@@ -65,6 +66,7 @@ function tcpTwskFill(tw: TcpTimewaitSock, sk: TcpSock): void {
   tw.twTsRecent = sk.rxOpt.tsRecent;
   tw.twTsRecentStamp = sk.rxOpt.tstampOk ? sk.rxOpt.tsRecentStamp : 0;
   tw.twTsOffset = sk.tsoffset;
+  tw.twMd5 = tcpMd5KeyCopy(sk, sk, null, sk.inetDaddr);
   tw.twEntryStamp = tcpClockMs(sk.skNet);
 }
 
