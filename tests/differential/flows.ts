@@ -3,9 +3,10 @@
 import type { Host } from '@stack/host';
 import { SockAddrIn, inAton } from '@stack/inet-sock';
 import {
-  PF_INET, SOCK_STREAM, sysAccept, sysBind, sysCall, sysConnect, sysListen, sysRead, sysSocket, sysWrite, type Task,
+  PF_INET, SOCK_STREAM, SOL_TCP, sysAccept, sysBind, sysCall, sysConnect, sysGetsockopt, sysListen, sysRead, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
-import { nextLine, nsPeer, type Netns } from '../support/namespace.ts';
+import { TCP_INFO, type TcpInfo } from '@stack/tcp';
+import { nextLine, nsPeer, nsRun, type Netns } from '../support/namespace.ts';
 
 const CHUNK = 65536;
 /** Seconds that a receiver gets beyond what it measures, to connect and to answer. */
@@ -20,6 +21,8 @@ export interface Flows {
   readonly receive: (port: number, count: number, seconds: number) => { readonly ready: Promise<unknown>; readonly octets: Promise<number[]> };
   /** Opens `count` connections and sends on each until it ends. */
   readonly send: (address: string, port: number, count: number) => void;
+  /** The smoothed round-trip times of those, in milliseconds, as they are now. */
+  readonly rtts: () => Promise<number[]>;
 }
 
 /** Those of a namespace of Linux. */
@@ -33,11 +36,16 @@ export function linuxFlows(ns: Netns): Flows {
     send(address, port, count) {
       nsPeer(ns, 'tcp-source', address, port, count);
     },
+    async rtts() {
+      const text = await nsRun(ns, 'ss', '-Hti');
+      return Array.from(text.matchAll(/\brtt:([\d.]+)/g), ([, rtt]) => Number(rtt));
+    },
   };
 }
 
 /** Those of a host of ours. */
 export function ourFlows({ task }: Host): Flows {
+  const sources: number[] = [];
   return {
     receive(port, count, seconds) {
       const listener = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
@@ -46,8 +54,9 @@ export function ourFlows({ task }: Host): Flows {
       return { ready: Promise.resolve(), octets: receiveAll(task, listener, count, seconds) };
     },
     send(address, port, count) {
-      for (let i = 0; i < count; i++) void send(task, new SockAddrIn(inAton(address), port)).catch(() => undefined); // the rig is closed
+      for (let i = 0; i < count; i++) void send(task, new SockAddrIn(inAton(address), port), sources).catch(() => undefined); // the rig is closed
     },
+    rtts: () => Promise.resolve(sources.map((fd) => (sysGetsockopt(task, fd, SOL_TCP, TCP_INFO) as TcpInfo).tcpiRtt / 1000)),
   };
 }
 
@@ -73,9 +82,10 @@ function receive(task: Task, fd: number, seconds: number): Promise<number> {
   });
 }
 
-async function send(task: Task, to: SockAddrIn): Promise<void> {
+async function send(task: Task, to: SockAddrIn, sources: number[]): Promise<void> {
   const fd = sysCall(sysSocket(task, PF_INET, SOCK_STREAM, 0), 'socket');
   sysCall(await sysConnect(task, fd, to), 'connect');
+  sources.push(fd);
   const chunk = new Uint8Array(CHUNK);
   for (;;) sysCall(await sysWrite(task, fd, chunk), 'write');
 }

@@ -1,4 +1,5 @@
 // One case after another: whose TCP sends, whose receives, through what; and the figures of each.
+import type { Flows } from './flows.ts';
 import { buildRig, latenessAt, type Kind, type Path } from './rig.ts';
 
 /** What to measure. */
@@ -21,6 +22,8 @@ export interface Outcome {
   /** Of segments that were sent, the share that was sent again; timeouts of all flows together. */
   readonly again: number;
   readonly timeouts: number;
+  /** The smoothed round-trip time in ms, looked at ten times: the median of all flows. The cable's delay, and what the machine adds. */
+  readonly rtt: number;
   /** How late timers were, in ms: 99 of 100 were less. */
   readonly lateness: number;
   /** Of the sender and of the receiver. */
@@ -39,14 +42,30 @@ export async function measure({ from, to, path, flows, seconds }: Case): Promise
     const { ready, octets } = rig.receiver.flows.receive(PORT, flows, seconds);
     await ready;
     rig.sender.flows.send(rig.receiver.address, PORT, flows);
+    const watched = watchRtts(rig.sender.flows, seconds);
     const goodputs = (await octets).map((count) => (count * 8) / seconds).sort((a, b) => a - b);
+    const rtt = median((await watched).sort((a, b) => a - b));
     const counters = [rig.sender.counters(), rig.receiver.counters()] as const;
     const { TcpRetransSegs = 0, TcpOutSegs = 1, TcpExtTCPTimeouts = 0 } = counters[0];
-    const lateness = latenessAt(rig.lateness, 0.99);
-    return { from, to, loss: path.loss, goodputs, median: median(goodputs), again: TcpRetransSegs / (TcpOutSegs + TcpRetransSegs), timeouts: TcpExtTCPTimeouts, lateness, counters };
+    return {
+      from, to, loss: path.loss, goodputs, median: median(goodputs), again: TcpRetransSegs / TcpOutSegs, timeouts: TcpExtTCPTimeouts,
+      rtt, lateness: latenessAt(rig.lateness, 0.99), counters,
+    };
   } finally {
     await rig.close();
   }
+}
+
+const LOOKS = 10;
+
+/** Looks at the sender's round-trip times LOOKS times, the last shortly before the end. */
+async function watchRtts(flows: Flows, seconds: number): Promise<number[]> {
+  const rtts: number[] = [];
+  for (let i = 0; i < LOOKS; i++) {
+    await new Promise((resolve) => setTimeout(resolve, (seconds * 950) / LOOKS));
+    rtts.push(...await flows.rtts());
+  }
+  return rtts;
 }
 
 /** Of numbers in order. */

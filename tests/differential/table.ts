@@ -10,8 +10,8 @@ export function apart(outcomes: readonly Outcome[], loss: number): number {
   return Math.max(...medians) / Math.min(...medians) - 1;
 }
 
-const WIDTHS = [16, 8, 14, 14, 9, 10, 12];
-const HEADS = ['Mbit/s', 'low–high', 'to ours→ours', 'again', 'timeouts', 'timers late'];
+const WIDTHS = [16, 8, 12, 13, 9, 9, 9, 12];
+const HEADS = ['Mbit/s', 'low–high', 'to ours→ours', 'again', 'timeouts', 'RTT', 'timers late'];
 
 function line(cells: readonly string[]): string {
   return cells.map((cell, i) => (i === 0 ? cell.padEnd(WIDTHS[0] ?? 0) : cell.padStart(WIDTHS[i] ?? 0))).join(' ').trimEnd();
@@ -20,10 +20,10 @@ function line(cells: readonly string[]): string {
 const mbit = (rate: number): string => (rate / 1e6).toFixed(2);
 
 function row(outcome: Outcome, reference: number): string {
-  const { from, to, goodputs, median, again, timeouts, lateness } = outcome;
+  const { from, to, goodputs, median, again, timeouts, rtt, lateness } = outcome;
   return line([
     `${from} → ${to}`, mbit(median), `${mbit(goodputs[0] ?? 0)}–${mbit(goodputs.at(-1) ?? 0)}`, (median / reference).toFixed(2),
-    `${(again * 100).toFixed(2)} %`, String(timeouts), `${lateness.toFixed(1)} ms`,
+    `${(again * 100).toFixed(2)} %`, String(timeouts), `${rtt.toFixed(1)} ms`, `${lateness.toFixed(1)} ms`,
   ]);
 }
 
