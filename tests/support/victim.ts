@@ -163,7 +163,7 @@ export interface Attacker {
 /** Opens one, from SYN to accept(). */
 export function openFrom(victim: Victim, sport: number, options: readonly number[] = [], source = PEER_IP, window = 65535): Attacker {
   victim.give({ sport, seq: 1000, flags: SYN, options: Uint8Array.from(options), window }, undefined, source);
-  const answer = victim.sent.findLast((segment) => segment.dport === sport && segment.to === source && segment.flags === (SYN | ACK));
+  const answer = victim.sent.filter((segment) => segment.dport === sport && segment.to === source && segment.flags === (SYN | ACK)).at(-1);
   if (answer === undefined) throw new Error(`no SYN-ACK to port ${sport}`);
   const start = (answer.seq + 1) | 0;
   victim.give({ sport, seq: 1001, ack: start, window }, undefined, source);
