@@ -164,6 +164,12 @@ function tcpAckSlow(sk: TcpSock, skb: SkBuff, st: TcpSacktagState, ack: number, 
   tcpInAckEvent(sk, event);
 }
 
+/** An ACK of what was not sent: answered by an ACK (RFC 9293 §3.10.7.4, RFC 5961 §5.2). @returns why the segment is dropped, < 0 */
+function tcpAckUnsent(sk: TcpSock, flag: number): number {
+  if ((flag & FLAG_NO_CHALLENGE_ACK) === 0) tcpSendChallengeAck(sk);
+  return -SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+}
+
 /** An ACK below sndUna: of use only for what its SACK says. @returns 0, or a negative drop reason */
 function tcpAckOld(sk: TcpSock, skb: SkBuff, st: TcpSacktagState, ack: number): number {
   const priorSndUna = sk.sndUna;
@@ -204,7 +210,7 @@ export function tcpAck(sk: TcpSock, skb: SkBuff, flag: number): number {
   const priorSndUna = sk.sndUna;
   const ack = tcbAckSeq(skb);
   if (before(ack, priorSndUna)) return tcpAckOld(sk, skb, st, ack);
-  if (after(ack, sk.sndNxt)) return -SKB_DROP_REASON_TCP_ACK_UNSENT_DATA;
+  if (after(ack, sk.sndNxt)) return tcpAckUnsent(sk, flag);
 
   const priorPackets = sk.packetsOut;
   const isSackReneg = sk.isSackReneg;

@@ -26,11 +26,12 @@ import { tcpParseOptions, tcpPawsReject } from './tcp-input-opt.ts';
 import { tcpSynackRttMeas } from './tcp-input-rtt.ts';
 import { tcpRcvStateProcess } from './tcp-input-state.ts';
 import {
-  LINUX_MIB_EMBRYONICRSTS, LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDSYNRECV, LINUX_MIB_TCPDEFERACCEPTDROP,
+  LINUX_MIB_EMBRYONICRSTS, LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, LINUX_MIB_TCPACKSKIPPEDSYNRECV,
+  LINUX_MIB_TCPCHALLENGEACK, LINUX_MIB_TCPDEFERACCEPTDROP,
   TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
-import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
+import { __tcpOowRateLimited, tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { reqskFastopenRemove } from './tcp-fastopen.ts';
 import { tcpReset } from './tcp-input.ts';
 import { tcpRtxSynack } from './tcp-output-synack.ts';
@@ -101,6 +102,17 @@ function tcpCheckReqOutOfWindow(sk: TcpSock, skb: SkBuff, req: TcpRequestSock, p
   req.rskOps.sendAck(sk, skb, req);
 }
 
+/** RFC 5961 §3.2: a reset in the window that is not at its edge gets a challenge ACK. True: it is one. */
+function tcpCheckReqResetChallenge(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): boolean {
+  if ((tcbTcpFlags(skb) & TCPHDR_RST) === 0 || tcbSeq(skb) === req.rcvNxt) return false;
+  const net = sk.skNet;
+  if (__tcpOowRateLimited(net, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, req.lastOowAckTime)) return true;
+  req.lastOowAckTime = net.world.jiffies;
+  netIncStats(net, LINUX_MIB_TCPCHALLENGEACK);
+  req.rskOps.sendAck(sk, skb, req);
+  return true;
+}
+
 /** The request ends; the peer hears why unless it ended it itself. */
 function tcpEmbryonicReset(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): void {
   if ((tcbTcpFlags(skb) & TCPHDR_RST) === 0) req.rskOps.sendReset(sk, skb);
@@ -119,8 +131,10 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
     tcpCheckReqRetransmittedSyn(sk, skb, req);
     return SKB_CONSUMED;
   }
+  const acceptable = !pawsReject && tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0);
+  if (acceptable && tcpCheckReqResetChallenge(sk, skb, req)) return SKB_DROP_REASON_TCP_RESET;
   if ((flags & TCPHDR_ACK) !== 0 && tcbAckSeq(skb) !== ((req.sntIsn + 1) | 0)) return sk;
-  if (pawsReject || !tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0)) {
+  if (!acceptable) {
     tcpCheckReqOutOfWindow(sk, skb, req, pawsReject);
     return pawsReject ? SKB_DROP_REASON_TCP_RFC7323_PAWS : SKB_DROP_REASON_TCP_OVERWINDOW;
   }
@@ -139,7 +153,7 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
 
 /**
  * A segment for a child whose handshake is not complete (Fast Open). Whether it goes on to the child; else it is dropped, and an
- * answer was sent if one is due. A reset in the window ends the child.
+ * answer was sent if one is due. A reset at the next number ends the child.
  */
 export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequestSock): boolean {
   const pawsReject = tcpCheckReqPaws(req, skb);
@@ -153,6 +167,7 @@ export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequest
     tcpCheckReqOutOfWindow(child, skb, req, pawsReject);
     return false;
   }
+  if (tcpCheckReqResetChallenge(child, skb, req)) return false;
   if (seq === req.rcvIsn) flags &= ~TCPHDR_SYN;
   if ((flags & TCPHDR_RST) !== 0) {
     reqskFastopenRemove(child, req, true);
