@@ -7,6 +7,7 @@ import { layers } from './scripts/layers.mjs';
 const sources = 'packages/*/src/**/*.ts';
 const tests = ['packages/*/src/**/*.test.ts', 'packages/*/src/**/test-*.ts', 'packages/*/src/testing/*.ts', 'tests/**/*.ts'];
 const nodeOnly = Object.entries(layers).filter(([, layer]) => layer.node).map(([name]) => `packages/${name}/src/**/*.ts`);
+const nodeEntries = Object.entries(layers).filter(([, layer]) => layer.nodeEntry).map(([name, { nodeEntry }]) => `packages/${name}/src/${nodeEntry}/*.ts`);
 
 const time = "time comes from the World (world.now, world.jiffies, timers): a run is its seed and its input, the same on every machine.";
 const turn = 'nothing runs in a turn of its own but through the World (softirq, work, timer): its order of events would be lost.';
@@ -42,7 +43,7 @@ const restrictedSyntax = [
 
 /** Imports that no source of a package may have, then those that its row of the table does not list. */
 function importRules(name) {
-  const { imports, entries = {}, node = false } = layers[name];
+  const { imports, entries = {}, node = false, nodeEntry = null } = layers[name];
   const allowed = [...imports, ...Object.values(entries).flat()];
   const up = ['@stack/*', '@stack/*/**', ...allowed.flatMap((other) => [`!@stack/${other}`, `!@stack/${other}/**`])];
   const patterns = [
@@ -51,7 +52,8 @@ function importRules(name) {
     { regex: '^\\.\\./\\.\\./', message: 'Another package is imported by its name, not through its folder.' },
   ];
   if (!node) patterns.push({ regex: '^(node:|fs$|net$|os$|path$|events$|buffer$|crypto$|stream$|util$)', message: runtime });
-  return { files: [`packages/${name}/src/**/*.ts`], rules: { 'no-restricted-imports': ['error', { patterns }] } };
+  const ignores = nodeEntry === null ? [] : [`packages/${name}/src/${nodeEntry}/*.ts`];
+  return { files: [`packages/${name}/src/**/*.ts`], ignores, rules: { 'no-restricted-imports': ['error', { patterns }] } };
 }
 
 export default tseslint.config(
@@ -97,7 +99,7 @@ export default tseslint.config(
   },
   ...Object.keys(layers).map(importRules),
   // Node's own drivers may use Node; the one entry that touches the host's timers; tests may use both.
-  { files: nodeOnly, rules: { 'no-restricted-globals': 'off' } },
+  { files: [...nodeOnly, ...nodeEntries], rules: { 'no-restricted-globals': 'off' } },
   { files: ['packages/kernel/src/real-clock.ts'], rules: { 'no-restricted-globals': 'off', 'no-restricted-properties': 'off' } },
   {
     files: tests,

@@ -1,14 +1,14 @@
 // The table of the house: which package may import which. Lint and the layering test both read it; imports point down.
 // A row names the packages of the workspace (without `@stack/`) that its package may import, types included.
 
-/** @typedef {{ imports: string[], entries?: Record<string, string[]>, node?: boolean }} Layer */
+/** @typedef {{ imports: string[], entries?: Record<string, string[]>, node?: boolean, nodeEntry?: string }} Layer */
 
 const deviceDriver = ['netdev', 'skbuff', 'kernel'];
 const engine = ['inet-sock', 'socket', 'skbuff', 'kernel'];
 
 /**
  * `entries` names what an entry of its own may import beyond the row; `node` marks a package that runs on Node alone
- * and may use what Node gives; every other one runs wherever JavaScript does.
+ * and may use what Node gives; every other one runs wherever JavaScript does, but for its `nodeEntry` and the folder of that name.
  * @type {Record<string, Layer>}
  */
 export const layers = {
@@ -38,5 +38,5 @@ export const layers = {
   host: {
     imports: ['resolver', 'inet', 'ip', 'tcp', 'udp', 'neigh', 'netfilter', 'devices', 'nic-stream', 'nic-virtio-sim', 'packet', 'pcap', 'inet-sock', 'socket', 'netdev', 'skbuff', 'kernel'],
   },
-  packetdrill: { imports: ['host', 'inet-sock', 'ip', 'kernel', 'netdev', 'skbuff', 'socket', 'tcp'] },
+  packetdrill: { imports: ['host', 'inet-sock', 'ip', 'kernel', 'netdev', 'skbuff', 'socket', 'tcp'], nodeEntry: 'linux' },
 };

@@ -8,6 +8,7 @@ import { styleText } from 'node:util';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CtlValue } from '@stack/kernel';
 import { parseScript, runScript, suiteDefines, type Result } from '@stack/packetdrill';
+import { missingForLinux, runScriptOnLinux } from '@stack/packetdrill/linux';
 
 interface Options {
   readonly define: Map<string, string>;
@@ -16,6 +17,7 @@ interface Options {
   readonly remote_ip: string;
   readonly tolerance_usecs: number;
   readonly ip_version: string;
+  readonly linux?: true;
   readonly tap?: true;
   readonly verbose?: true;
 }
@@ -58,9 +60,9 @@ function defaultsAbove(file: string): Defaults {
 }
 
 async function runFile(file: string, options: Options, given: Defaults | null): Promise<Result> {
-  const defaults = given ?? defaultsAbove(file);
-  const script = parseScript(readFileSync(file, 'utf8'), file, options.define);
-  return runScript(script, { defaults, localIp: options.local_ip, remoteIp: options.remote_ip, tolerance: options.tolerance_usecs });
+  const text = readFileSync(file, 'utf8');
+  const run = { defaults: given ?? defaultsAbove(file), localIp: options.local_ip, remoteIp: options.remote_ip, tolerance: options.tolerance_usecs };
+  return options.linux === true ? runScriptOnLinux(text, file, options.define, run) : runScript(parseScript(text, file, options.define), run);
 }
 
 function indent(text: string): string {
@@ -80,7 +82,7 @@ function report(file: string, result: Result, verbose: boolean): string {
 async function runAndReport(file: string, number: number, options: Options, defaults: Defaults | null): Promise<boolean> {
   const name = relative('.', file);
   const result = await runFile(file, options, defaults).catch((error: unknown): Result => (
-    { failure: { line: 0, text: '', time: 0, message: error instanceof Error ? error.message : String(error) }, log: [] }
+    { failure: { line: 0, text: '', time: 0, message: error instanceof Error ? error.message : String(error) }, log: [], late: 0 }
   ));
   const held = result.failure === null;
   const colour = (text: string): string => (process.stdout.isTTY ? styleText(held ? 'green' : 'red', text) : text);
@@ -99,12 +101,15 @@ const program = new Command('packetdrill')
   .option('--remote_ip <ADDRESS>', 'address of the script\'s side', '192.0.2.1')
   .option('--ip_version <VERSION>', 'ipv4', version, 'ipv4')
   .option('--tolerance_usecs <N>', 'how far off an event may be, if the script does not say', microseconds, 4000)
+  .option('--linux', 'run them against this machine\'s Linux, in real time; needs root and koffi')
   .option('--tap', 'report in the Test Anything Protocol')
   .option('-v, --verbose', 'show the packets of each script')
   .showHelpAfterError();
 
 program.parse();
 const options = program.opts<Options>();
+const missing = options.linux === true ? missingForLinux() : '';
+if (missing !== '') program.error(`packetdrill: --linux: ${missing}`, { exitCode: 2 });
 let files: string[] = [];
 let defaults: Defaults | null = null;
 try {

@@ -11,6 +11,7 @@ import {
 } from '@stack/netdev';
 import { O_CREAT, O_TRUNC, O_WRONLY, sysClose, sysOpen, sysUnlink, sysWrite } from '@stack/socket';
 import { tcpMetricsFlush } from '@stack/tcp';
+import { commandLines } from './command-lines.ts';
 import type { ScriptNic } from './nic.ts';
 
 /** A command that failed or that is not known. */
@@ -177,17 +178,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** Runs a block of commands, a line each; throws a CommandError at the first that fails. */
 export function runCommands(machine: Machine, text: string): void {
-  const lines = text.replace(/\\\n/g, ' ').split('\n').map((line) => line.replace(/(^|\s)#.*/, '').trim()).filter((line) => line !== '');
-  const joined: string[] = [];
-  // A line that only goes on with assignments belongs to the command above.
-  for (const line of lines) {
-    if (joined.length > 0 && /^(\/proc\/sys\/|net\.)\S+=/.test(line)) joined[joined.length - 1] += ` ${line}`;
-    else joined.push(line);
-  }
-  for (const line of joined) {
-    const [path = '', ...words] = line.split(/\s+/);
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    if (name.startsWith('sysctl_restore_')) continue;
+  for (const { name, words, line } of commandLines(text)) {
     const command = commands[name];
     if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${Object.keys(commands).join(', ')}`);
     command(machine, words, line);

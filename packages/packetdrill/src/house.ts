@@ -61,12 +61,7 @@ async function settled(t: HouseTarget, done: Promise<unknown>, at: number): Prom
   return first;
 }
 
-function peekSent(t: HouseTarget): Sent | null {
-  const sent = t.nic.sent[0];
-  return sent === undefined ? null : { time: since(t, sent.time), bytes: sent.bytes };
-}
-
-async function nextSent(t: HouseTarget, limit: number): Promise<Sent | null> {
+async function peekSent(t: HouseTarget, limit: number): Promise<Sent | null> {
   while (t.nic.sent.length === 0) {
     if (now(t) >= limit) return null;
     const sent = new Promise<void>((resolve) => {
@@ -76,7 +71,12 @@ async function nextSent(t: HouseTarget, limit: number): Promise<Sent | null> {
     t.nic.waiting = null;
     if (!came) return null;
   }
-  const sent = peekSent(t);
+  const [sent] = t.nic.sent;
+  return sent === undefined ? null : { time: since(t, sent.time), bytes: sent.bytes };
+}
+
+async function nextSent(t: HouseTarget, limit: number): Promise<Sent | null> {
+  const sent = await peekSent(t, limit);
   t.nic.sent.shift();
   return sent;
 }
@@ -103,6 +103,7 @@ const houseOps: TargetOps<HouseTarget> = {
   settled,
   nextSent,
   peekSent,
+  burst: 0,
   receive: (t, bytes) => nicReceive(t.nic, bytes),
   call: (t, context, name, args) => {
     const calls: HouseCalls = { ...context, task: t.host.task, start: t.start };

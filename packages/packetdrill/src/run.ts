@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly remoteIp?: string;
   /** The prefix length of the host's address. Default 16. */
   readonly prefixLength?: number;
+  /** Is told the line of each event before it happens. */
+  readonly progress?: (line: number) => void;
 }
 
 /** Why a script failed. */
@@ -39,6 +41,8 @@ export interface Result {
   readonly failure: Failure | null;
   /** Every packet that passed, as a script writes it, with its time. */
   readonly log: readonly string[];
+  /** How late the run was at most in doing what the script says, in µs; 0 in virtual time. */
+  readonly late: number;
 }
 
 /** What an event did not do as the script says. */
@@ -85,6 +89,10 @@ class Run<T = unknown> {
   /** Connections that are no longer under test, by their ports. */
   readonly oldFlows: Set<number>;
   blocked: Blocked | null;
+  /** When the last event was due; when it was done, if it had no time of its own. What `+` counts from. */
+  last: number;
+  /** How late the run itself was at most, in µs: never in virtual time. What it caused may be as late. */
+  late: number;
 
   constructor(ops: TargetOps<T>, target: T, script: Script, options: RunOptions) {
     const settings = settingsOf(script, options);
@@ -98,6 +106,8 @@ class Run<T = unknown> {
     this.nextPort = FIRST_REMOTE_PORT;
     this.oldFlows = new Set();
     this.blocked = null;
+    this.last = 0;
+    this.late = 0;
   }
 }
 
@@ -112,8 +122,14 @@ function now(run: Run): number {
 
 /** When an event is due, in µs since the script began. */
 function due(run: Run, when: When): { at: number; end: number } {
-  const base = when.kind === 'relative' ? now(run) : 0;
+  const base = when.kind === 'relative' ? run.last : 0;
   return { at: base + when.at, end: base + (when.until ?? when.at) };
+}
+
+/** Waits until `at`, and notes how late it became. */
+async function reach(run: Run, at: number): Promise<void> {
+  await run.ops.until(run.target, at);
+  run.late = Math.max(run.late, now(run) - at);
 }
 
 /** Resolves with the next packet that belongs to the connection; null if none is sent by `limit`. */
@@ -131,11 +147,12 @@ async function nextSegment(run: Run, limit: number): Promise<{ segment: Segment;
  * sk_buffs a flight was cut into is nothing that a script knows.
  */
 async function coalesce(run: Run, first: Segment, time: number, length: number): Promise<Segment> {
+  const { burst } = run.ops;
   let whole = first;
   while (whole.length > 0 && whole.length < length) {
-    const next = run.ops.peekSent(run.target);
+    const next = await run.ops.peekSent(run.target, time + burst);
     const segment = next === null ? null : readSegment(next.bytes);
-    if (next === null || segment === null || next.time !== time || !run.conn.owns(segment)) break;
+    if (next === null || segment === null || next.time > time + burst || !run.conn.owns(segment)) break;
     if (segment.seq !== (whole.seq + whole.length) >>> 0 || segment.length > length - whole.length || segment.ack !== whole.ack) break;
     await run.ops.nextSent(run.target, time);
     whole = { ...whole, flags: segment.flags, length: whole.length + segment.length, zeros: whole.zeros && segment.zeros };
@@ -146,7 +163,7 @@ async function coalesce(run: Run, first: Segment, time: number, length: number):
 async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void> {
   const { at, end } = due(run, event.when);
   const any = event.when.kind === 'any';
-  const limit = any ? now(run) + ANY_LIMIT : end + run.tolerance;
+  const limit = any ? now(run) + ANY_LIMIT : end + run.tolerance + run.late;
   // A microsecond more: of two timers of one instant the one that sends may be the later.
   const got = await nextSegment(run, Math.max(limit, now(run)) + 1);
   if (got === null) throw new Mismatch(`expected ${formatSegment(spec)}\nbut nothing was sent by ${(limit / 1e6).toFixed(6)}`);
@@ -156,9 +173,14 @@ async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void>
   log(run, time, '>', formatSegment(shown));
   const wrong = compareSegment(run.conn, spec, segment, shown, run.tick, run.tolerance);
   if (wrong !== '') throw new Mismatch(`${wrong}\nexpected ${formatSegment(spec)}\ngot      ${formatSegment(shown)}`);
-  if (any || (time >= at - run.tolerance && time <= end + run.tolerance)) return;
+  if (any || (time >= at - run.tolerance && time <= end + run.tolerance + run.late)) return;
   const range = at === end ? seconds(at) : `${seconds(at)} to ${seconds(end)}`;
-  throw new Mismatch(`sent at ${seconds(time)}, expected at ${range} (± ${run.tolerance} µs): ${formatSegment(shown)}`);
+  throw new Mismatch(`sent at ${seconds(time)}, expected at ${range} (± ${run.tolerance} µs${lateness(run)}): ${formatSegment(shown)}`);
+}
+
+/** In a message: what is allowed for the run's own lateness. */
+function lateness(run: Run): string {
+  return run.late < 1 ? '' : `, and ${Math.round(run.late)} µs that the run itself was late`;
 }
 
 function seconds(microseconds: number): string {
@@ -210,7 +232,7 @@ function checkCall(run: Run, call: CallAction, outcome: Outcome, result: number)
 async function runCall(run: Run, event: Event, call: CallAction): Promise<void> {
   await finishBlocked(run);
   const { at, end } = due(run, event.when);
-  await run.ops.until(run.target, at);
+  await reach(run, at);
   noteCall(run, call.name);
   const outcome = run.ops.call(run.target, run.calls, call.name, call.args, event.when.until !== undefined);
   const done = typeof outcome.result === 'number' ? null : outcome.result.then((result) => returned(run, end, call, outcome, result));
@@ -227,7 +249,7 @@ async function runCall(run: Run, event: Event, call: CallAction): Promise<void> 
 function returned(run: Run, end: number, call: CallAction, outcome: Outcome, result: number): void {
   checkCall(run, call, outcome, result);
   const time = now(run);
-  if (Math.abs(time - end) > run.tolerance) throw new Mismatch(`${call.name} returned at ${seconds(time)}, expected at ${seconds(end)}`);
+  if (time < end - run.tolerance || time > end + run.tolerance + run.late) throw new Mismatch(`${call.name} returned at ${seconds(time)}, expected at ${seconds(end)}${lateness(run)}`);
 }
 
 /** Waits for the call that blocks, if one does. */
@@ -235,7 +257,7 @@ async function finishBlocked(run: Run): Promise<void> {
   const { blocked } = run;
   if (blocked === null) return;
   run.blocked = null;
-  const returned = await run.ops.settled(run.target, blocked.done, Math.max(now(run), blocked.due + run.tolerance) + 1);
+  const returned = await run.ops.settled(run.target, blocked.done, Math.max(now(run), blocked.due + run.tolerance + run.late) + 1);
   if (!returned) throw new Mismatch(`line ${blocked.event.line}: ${blocked.event.text}\nhas not returned at ${seconds(blocked.due)}`);
 }
 
@@ -252,6 +274,13 @@ function pythonNames(run: Run): Map<string, number> {
 }
 
 async function runEvent(run: Run, event: Event): Promise<void> {
+  const { at } = due(run, event.when);
+  await act(run, event);
+  const timed = event.when.kind !== 'any' && (event.when.until === undefined || event.action.kind === 'call');
+  run.last = timed ? at : now(run);
+}
+
+async function act(run: Run, event: Event): Promise<void> {
   const { action } = event;
   if (action.kind === 'packet' && !action.inbound) {
     if (action.packet.kind !== 'tcp') throw new Mismatch('only TCP segments are expected from the host');
@@ -262,7 +291,7 @@ async function runEvent(run: Run, event: Event): Promise<void> {
     await runCall(run, event, action);
     return;
   }
-  await run.ops.until(run.target, due(run, event.when).at);
+  await reach(run, due(run, event.when).at);
   if (action.kind === 'packet') run.ops.receive(run.target, inboundBytes(run, action.packet));
   else if (action.kind === 'command') run.ops.commands(run.target, action.text);
   else runPython(action.text, pythonNames(run));
@@ -272,13 +301,14 @@ function failureOf(run: Run, event: Event | null, error: unknown): Failure {
   return { line: event?.line ?? 0, text: event?.text ?? '', message: error instanceof Error ? error.message : String(error), time: now(run) };
 }
 
-async function runEvents(run: Run, script: Script): Promise<Failure | null> {
+async function runEvents(run: Run, script: Script, progress: RunOptions['progress']): Promise<Failure | null> {
   let current: Event | null = null;
   try {
     if (script.init !== null) run.ops.commands(run.target, script.init);
     run.ops.begin(run.target);
     for (const event of script.events) {
       current = event;
+      progress?.(event.line);
       await runEvent(run, event);
     }
     await finishBlocked(run);
@@ -292,8 +322,8 @@ async function runEvents(run: Run, script: Script): Promise<Failure | null> {
 /** Runs a script against `target`, which ends with it. The result says where it failed, if it did. */
 export async function runScriptOn<T>(ops: TargetOps<T>, target: T, script: Script, options: RunOptions): Promise<Result> {
   const run = new Run(ops, target, script, options) as Run;
-  const failure = await runEvents(run, script);
+  const failure = await runEvents(run, script, options.progress);
   const broken = await ops.close(target);
-  if (broken === '') return { failure, log: run.log };
-  return { failure: { line: 0, text: '', time: now(run), ...failure, message: broken }, log: run.log };
+  if (broken === '') return { failure, log: run.log, late: run.late };
+  return { failure: { line: 0, text: '', time: now(run), ...failure, message: broken }, log: run.log, late: run.late };
 }

@@ -36,12 +36,14 @@ export interface TargetOps<T> {
   readonly now: (t: T) => number;
   /** Resolves at `at` µs. */
   readonly until: (t: T, at: number) => Promise<void>;
-  /** Resolves with whether `done` was settled by `at` µs. */
+  /** Resolves with whether `done` was settled by `at` µs, or a little later where clocks are real. */
   readonly settled: (t: T, done: Promise<void>, at: number) => Promise<boolean>;
   /** Resolves with the next packet that the target sends, or null if none is sent by `limit` µs. */
   readonly nextSent: (t: T, limit: number) => Promise<Sent | null>;
-  /** The next packet that was sent already, left where it is. */
-  readonly peekSent: (t: T) => Sent | null;
+  /** The same, but the packet is left where it is. */
+  readonly peekSent: (t: T, limit: number) => Promise<Sent | null>;
+  /** Segments of one flight are sent within so many µs. */
+  readonly burst: number;
   /** Hands the target a packet. */
   readonly receive: (t: T, bytes: Uint8Array) => void;
   /** Makes a call. `blocking`: the script says when it returns. */

@@ -1,0 +1,107 @@
+/*
+ * The commands in backticks, run for what they are by the shell, in the script's network namespace. The suite's own helpers
+ * (defaults.sh, set_sysctls.py) and sysctl are done here; a parameter of a module, which the whole machine has in common, is put back.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { commandLines } from '../command-lines.ts';
+import { invoke, Memory, must, type Libc } from './libc.ts';
+import { DEVICE } from './device.ts';
+
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const SIOCETHTOOL = 0x8946;
+/** ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO. */
+const FEATURES: Readonly<Record<string, number>> = { tso: 0x1f, gso: 0x24, gro: 0x2c };
+
+const CONGESTION = 'net.ipv4.tcp_congestion_control';
+
+/** What commands work on. */
+export interface LinuxMachine {
+  readonly libc: Libc;
+  /** The sysctls that `defaults.sh` sets. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  /** The congestion control that each new socket must be given; null: it gets the right one itself. */
+  congestion: string | null;
+  /** What puts back settings that all namespaces share. */
+  readonly undo: (() => void)[];
+}
+
+function writeSysctl(name: string, value: string, ifThere: boolean): void {
+  const path = `/proc/sys/${name.replace(/^\/proc\/sys\//, '').replaceAll('.', '/')}`;
+  if (ifThere && !existsSync(path)) return;
+  try {
+    writeFileSync(path, value);
+  } catch (error) {
+    throw new Error(`sysctl ${name}=${value}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/**
+ * The congestion control that new sockets get. One that the machine does not allow to everybody cannot be set in a namespace: then
+ * it is returned, and each socket is given it.
+ */
+export function setCongestion(value: string): string | null {
+  try {
+    writeSysctl(CONGESTION, value, false);
+    return null;
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('EPERM')) return value;
+    throw error;
+  }
+}
+
+function setSysctl(machine: LinuxMachine, name: string, value: string, ifThere: boolean): void {
+  if (name.replace(/^\/proc\/sys\//, '').replaceAll('/', '.') === CONGESTION) machine.congestion = setCongestion(value);
+  else writeSysctl(name, value, ifThere);
+}
+
+function assignments(machine: LinuxMachine, words: readonly string[]): void {
+  for (const word of words.filter((one) => !one.startsWith('-'))) {
+    const equals = word.indexOf('=');
+    if (equals > 0) setSysctl(machine, word.slice(0, equals), word.slice(equals + 1).replace(/^(["'])(.*)\1$/, '$2'), words.includes('-e'));
+  }
+}
+
+function shell(command: string): void {
+  const { status, stderr, signal, error } = spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000 });
+  if (status === 0) return;
+  throw new Error(`${command}: ${error?.message ?? (signal === null ? `status ${status}` : signal)}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+}
+
+/** What `defaults.sh` does: the sysctls that are there, and no memory of earlier peers. */
+function setDefaults(machine: LinuxMachine): void {
+  for (const [name, value] of Object.entries(machine.defaults)) setSysctl(machine, name, Array.isArray(value) ? value.join(' ') : String(value), true);
+}
+
+/** `ethtool -K DEVICE FEATURE on|off …`, which need not be installed. */
+function ethtool(libc: Libc, words: readonly string[]): void {
+  const socket = must(libc, 'socket', AF_INET, SOCK_DGRAM, 0);
+  for (let i = 2; i + 1 < words.length; i += 2) {
+    const value = new Memory(libc, 8);
+    const ifreq = new Memory(libc, 40);
+    value.view.setUint32(0, FEATURES[words[i] ?? ''] ?? 0, true);
+    value.view.setUint32(4, words[i + 1] === 'off' ? 0 : 1, true);
+    ifreq.bytes.set(new TextEncoder().encode(DEVICE));
+    ifreq.view.setBigUint64(16, BigInt(value.address), true);
+    must(libc, 'ioctl', socket, SIOCETHTOOL, ifreq.address);
+  }
+  invoke(libc, 'close', socket);
+}
+
+/** Runs a block of commands; throws at the first that fails. */
+export function runLinuxCommands(machine: LinuxMachine, text: string): void {
+  for (const { name, words, line } of commandLines(text)) {
+    const shared = /^echo\s+\S+\s*>\s*(\/sys\/\S+)$/.exec(line)?.[1];
+    if (shared !== undefined && existsSync(shared)) {
+      const before = readFileSync(shared, 'utf8');
+      machine.undo.push(() => writeFileSync(shared, before));
+    }
+    if (name === 'defaults.sh') setDefaults(machine);
+    else if (name === 'set_sysctls.py') assignments(machine, words);
+    else if (name === 'sysctl' && !/[|&;]/.test(line)) assignments(machine, words);
+    else if (name === 'ethtool') ethtool(machine.libc, words);
+    else if (name === 'ip' && words[0] === 'route' && words[1] === 'change') shell(line.replace('change', 'replace'));
+    else shell(line);
+  }
+}

@@ -1,0 +1,154 @@
+/*
+ * This machine's Linux under a script, in real time: the process is in a network namespace of its own (child.ts).
+ *
+ * Times are the kernel's: a packet's is when it left, whenever this process comes to read it. Waiting is done in a thread of
+ * libuv's pool, so that a call that blocks can return meanwhile; the last part of a millisecond in this one, to be punctual.
+ */
+import { readdirSync } from 'node:fs';
+import { runLinuxCommands, setCongestion } from './commands.ts';
+import { makeLinuxCall } from './calls.ts';
+import { drainWire, injectPacket, openWire, type Wire } from './device.ts';
+import { invoke, invokeAsync, loadLibc, Memory, must, type Libc } from './libc.ts';
+import { parseTcpInfo, TCP_INFO_MAX } from './tcp-info.ts';
+import type { Sent, TargetOps } from '../target.ts';
+
+const CLOCK_REALTIME = 0;
+const PR_SET_TIMERSLACK = 29;
+const SCHED_FIFO = 1;
+const POLLIN = 1;
+const SOL_TCP = 6;
+const TCP_INFO = 11;
+const TCP_CONGESTION = 13;
+/** ms in which a call that has returned in its thread is seen to have. */
+const GRACE = 20;
+/** µs before its time at which a wait goes on in this thread. */
+const PUNCTUAL = 700;
+
+export class LinuxTarget {
+  readonly libc: Libc;
+  readonly wire: Wire;
+  readonly defaults: Readonly<Record<string, unknown>>;
+  congestion: string | null;
+  readonly time: Memory;
+  readonly timeout: Memory;
+  readonly pollfd: Memory;
+  readonly info: Memory;
+  readonly infoLength: Memory;
+  /** What puts back settings that the whole machine shares. */
+  readonly undo: (() => void)[];
+  /** µs of the real-time clock when the script began. */
+  start: number;
+
+  constructor(localIp: string, prefixLength: number, mtu: number, defaults: Readonly<Record<string, unknown>>) {
+    this.libc = loadLibc();
+    this.wire = openWire(this.libc, localIp, prefixLength, mtu);
+    this.defaults = defaults;
+    this.congestion = setCongestion('cubic');
+    this.time = new Memory(this.libc, 16);
+    this.timeout = new Memory(this.libc, 16);
+    this.pollfd = new Memory(this.libc, 8);
+    this.info = new Memory(this.libc, TCP_INFO_MAX);
+    this.infoLength = new Memory(this.libc, 4);
+    this.undo = [];
+    this.start = 0;
+    this.pollfd.view.setInt32(0, this.wire.tap, true);
+    this.pollfd.view.setInt16(4, POLLIN, true);
+  }
+}
+
+/** µs of the real-time clock. */
+function clock(t: LinuxTarget): number {
+  must(t.libc, 'clock_gettime', CLOCK_REALTIME, t.time.address);
+  return Number(t.time.view.getBigInt64(0, true)) * 1e6 + Number(t.time.view.getBigInt64(8, true)) / 1000;
+}
+
+const now = (t: LinuxTarget): number => clock(t) - t.start;
+
+/** Waits `wait` µs at most, or until a packet is there if `fds` is 1. */
+async function pause(t: LinuxTarget, fds: 0 | 1, wait: number): Promise<void> {
+  const beside = wait > PUNCTUAL + 100;
+  const micros = Math.max(1, Math.floor(beside ? wait - PUNCTUAL : wait));
+  t.timeout.view.setBigInt64(0, BigInt(Math.floor(micros / 1e6)), true);
+  t.timeout.view.setBigInt64(8, BigInt(micros % 1e6) * 1000n, true);
+  const args = [t.pollfd.address, fds, t.timeout.address, 0];
+  if (beside) await invokeAsync(t.libc, 'ppoll', ...args);
+  else invoke(t.libc, 'ppoll', ...args);
+}
+
+async function until(t: LinuxTarget, at: number): Promise<void> {
+  for (let left = at - now(t); left > 0; left = at - now(t)) await pause(t, 0, left);
+}
+
+async function settled(t: LinuxTarget, done: Promise<void>, at: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, at - now(t)) / 1000 + GRACE, false);
+  });
+  const first = await Promise.race([done.then(() => true), late]);
+  clearTimeout(timer);
+  return first;
+}
+
+async function peekSent(t: LinuxTarget, limit: number): Promise<Sent | null> {
+  for (;;) {
+    const left = limit - now(t);
+    if (t.wire.sent.length === 0) drainWire(t.libc, t.wire);
+    const [sent] = t.wire.sent;
+    if (sent !== undefined) return { time: Math.round(sent.time - t.start), bytes: sent.bytes };
+    if (left <= 0) return null;
+    await pause(t, 1, left);
+  }
+}
+
+async function nextSent(t: LinuxTarget, limit: number): Promise<Sent | null> {
+  const sent = await peekSent(t, limit);
+  t.wire.sent.shift();
+  return sent;
+}
+
+function tcpInfo(t: LinuxTarget, fd: number): Map<string, number> | null {
+  t.infoLength.view.setUint32(0, TCP_INFO_MAX, true);
+  if (invoke(t.libc, 'getsockopt', fd, SOL_TCP, TCP_INFO, t.info.address, t.infoLength.address) < 0) return null;
+  return parseTcpInfo(t.info.view, t.infoLength.view.getUint32(0, true));
+}
+
+/** Fails for what is no TCP socket. */
+function giveCongestion(t: LinuxTarget, fd: number, name: string): void {
+  t.info.bytes.set(new TextEncoder().encode(name));
+  invoke(t.libc, 'setsockopt', fd, SOL_TCP, TCP_CONGESTION, t.info.address, name.length);
+}
+
+/** From here on lateness counts: the threads of this process go before others, and wake when they asked to. */
+function begin(t: LinuxTarget): void {
+  const priority = new Memory(t.libc, 4);
+  priority.view.setInt32(0, 1, true);
+  for (const thread of readdirSync('/proc/self/task')) invoke(t.libc, 'sched_setscheduler', Number(thread), SCHED_FIFO, priority.address);
+  invoke(t.libc, 'prctl', PR_SET_TIMERSLACK, 1, 0, 0, 0);
+  drainWire(t.libc, t.wire);
+  t.wire.sent.length = 0;
+  t.start = clock(t);
+}
+
+async function close(t: LinuxTarget): Promise<string> {
+  for (const undo of t.undo) undo();
+  return Promise.resolve('');
+}
+
+export const linuxOps: TargetOps<LinuxTarget> = {
+  commands: (t, text) => runLinuxCommands(t, text),
+  begin,
+  now,
+  until,
+  settled,
+  nextSent,
+  peekSent,
+  burst: 1000,
+  receive: (t, bytes) => injectPacket(t.libc, t.wire, bytes),
+  call: (t, context, name, args, blocking) => {
+    const outcome = makeLinuxCall({ ...context, libc: t.libc, epoch: t.start * 1000 }, name, args, blocking);
+    if (name === 'socket' && t.congestion !== null && typeof outcome.result === 'number') giveCongestion(t, outcome.result, t.congestion);
+    return outcome;
+  },
+  tcpInfo,
+  close,
+};
