@@ -8,9 +8,14 @@ import { tcpSkbTimestampUs } from './tcp-skb-cb.ts';
 import type { SkBuff } from '@stack/skbuff';
 import type { TcpSock } from './tcp-sock.ts';
 
+/** World time (ns) on the engine's clock (µs). */
+export function tcpClockUsAt(ns: number): number {
+  return (Math.floor(ns / 1000) + 1000) | 0;
+}
+
 /** The engine's clock (tcp_clock_us): the µs of tcpMstamp and of sk_buffs. */
 export function tcpClockUs(net: Net): number {
-  return (Math.floor(net.world.now / 1000) + 1000) | 0;
+  return tcpClockUsAt(net.world.now);
 }
 
 /** Takes the time for what follows: sk.tcpMstamp in µs. Called where a segment or a timer enters. */

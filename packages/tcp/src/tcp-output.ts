@@ -14,7 +14,7 @@ import {
 import type { SkBuff } from '@stack/skbuff';
 import { SK_PACING_NONE } from '@stack/socket';
 import { CA_EVENT_TX_START, tcpCaEvent } from './tcp-cong.ts';
-import { tcpClockMs } from './tcp-clock.ts';
+import { tcpClockMs, tcpClockUsAt } from './tcp-clock.ts';
 import { tcpEcnSend } from './tcp-ecn.ts';
 import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
@@ -140,7 +140,7 @@ export function tcpTransmitSkb(sk: TcpSock, oskb: SkBuff, cloneIt: boolean): num
     tcpSkbSetTimestampUs(oskb, sk.tcpMstamp);
   } else {
     departure = tcpPacingStamp(sk);
-    tcpSkbSetTimestampUs(oskb, Math.floor(departure / 1000) | 0);
+    tcpSkbSetTimestampUs(oskb, tcpClockUsAt(departure));
   }
   if (cloneIt) {
     const clone = tcpTransmitClone(oskb);
