@@ -35,6 +35,8 @@ function inetConnectState(sock: Socket, sk: InetSock, addr: SockAddr, flags: num
     case SS_CONNECTED:
       return -EISCONN;
     case SS_CONNECTING:
+      // TCP_FASTOPEN_CONNECT has said that it is connected.
+      if ((sk.inetFlags & INET_FLAGS_DEFER_CONNECT) !== 0) pending = -EISCONN;
       break;
     case SS_UNCONNECTED: {
       if (sk.skState !== TCP_CLOSE) return -EISCONN;

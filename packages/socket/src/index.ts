@@ -51,7 +51,7 @@ export {
   SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sockRfree, sockWfree, sockWriteable,
 } from './sock-mem.ts';
 export {
-  __skStreamMemoryFree, skbPageFragRefill, skPageFrag, skPageFragRefill, skStreamError, skStreamIsWriteable, skStreamKillQueues,
+  __skStreamIsWriteable, __skStreamMemoryFree, skbPageFragRefill, skPageFrag, skPageFragRefill, skStreamError, skStreamIsWriteable, skStreamKillQueues,
   skStreamMemoryFree, skStreamMinWspace, skStreamWriteSpace, skStreamWspace,
 } from './stream.ts';
 
@@ -101,7 +101,7 @@ export { sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendmsg, sysSendto } from
 export { sysRead, sysReadv, sysWrite, sysWritev } from './read-write.ts';
 export { sysOpen, sysSendfile, sysUnlink } from './shmem.ts';
 export { sysPipe } from './pipe.ts';
-export { SPLICE_F_NONBLOCK, sysSplice } from './splice.ts';
+export { SPLICE_F_MORE, SPLICE_F_NONBLOCK, sysSplice } from './splice.ts';
 export { sysClose, sysDup, sysDup2, sysFcntl, sysIoctl } from './sys-file.ts';
 export { PollFd, sysPoll } from './select.ts';
 export { sysEpollCreate, sysEpollCtl, sysEpollWait } from './eventpoll.ts';

@@ -173,6 +173,15 @@ function sleeperAbort(sleeper: Sleeper): void {
   worldLeave(world);
 }
 
+/** The restarted operation (its ops.restart calls it) lacks something else now: it sleeps on another wait queue from here on. */
+export function sleeperMove(sleeper: Sleeper, wq: WaitQueueHead, mask: number): void {
+  if (sleeper.wq === wq) return;
+  if (sleeper.wq !== null) removeWaitQueue(sleeper.wait);
+  sleeper.wq = wq;
+  sleeper.mask = mask;
+  addWaitQueueExclusive(wq, sleeper.wait);
+}
+
 /** Ends the sleep now, for the reason `why`. */
 function sleeperEnd(sleeper: Sleeper, why: number): void {
   if (sleeper.resolve === null || sleeper.ops === null) return;

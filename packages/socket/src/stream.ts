@@ -31,16 +31,20 @@ export function skStreamMemoryFree(sk: Sock): boolean {
   return __skStreamMemoryFree(sk, 0);
 }
 
-/** Does poll say EPOLLOUT? */
+/** Is a third of the buffer free? `wake` 1: and so much of what may wait unsent that it is worth waking a writer. */
+export function __skStreamIsWriteable(sk: Sock, wake: number): boolean {
+  return skStreamWspace(sk) >= skStreamMinWspace(sk) && __skStreamMemoryFree(sk, wake);
+}
+
 export function skStreamIsWriteable(sk: Sock): boolean {
-  return skStreamWspace(sk) >= skStreamMinWspace(sk) && __skStreamMemoryFree(sk, 0);
+  return __skStreamIsWriteable(sk, 0);
 }
 
 /** The skWriteSpace of streams: wakes writers once a third of the buffer is free. */
 export function skStreamWriteSpace(sk: Sock): void {
   const wq = sk.skWq;
   if (wq === null || !waitqueueActive(wq)) return;
-  if (skStreamWspace(sk) < skStreamMinWspace(sk) || !__skStreamMemoryFree(sk, 1)) return;
+  if (!__skStreamIsWriteable(sk, 1)) return;
   wakeUp(wq, EPOLLOUT | EPOLLWRNORM);
 }
 

@@ -182,7 +182,7 @@ export function tcpV4MtuReduced(sock: InetConnectionSock): void {
 
 /** RFC 6069: the path was down, not congested: the last backoff of the retransmission timer is undone. */
 export function tcpLdRtoRevert(sk: TcpSock, seq: number): void {
-  if (sk.icskRetransmits === 0 || sk.icskBackoff === 0 || seq !== sk.sndUna || sockOwnedByUser(sk)) return;
+  if (sk.icskRetransmits === 0 || sk.icskBackoff === 0 || tcpFastopenRsk(sk) !== null || seq !== sk.sndUna || sockOwnedByUser(sk)) return;
   const skb = tcpRtxQueueHead(sk);
   if (skb === null) return;
   sk.icskBackoff--;

@@ -6,7 +6,7 @@ import { EINVAL, ENOIOCTLCMD } from '@stack/kernel';
 import {
   EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRNORM, RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK,
   SIOCATMARK, SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SOCK_DONE, SOCK_RCVBUF_LOCK, SOCK_URGINLINE, TCP_CLOSE, TCP_LISTEN, TCP_SYN_RECV,
-  TCP_SYN_SENT, skStreamIsWriteable, sockFlag, sockPollWait, sockRcvlowat,
+  TCP_SYN_SENT, __skStreamIsWriteable, sockFlag, sockPollWait, sockRcvlowat,
 } from '@stack/socket';
 import type { File, PollTable, Sock, Socket } from '@stack/socket';
 import { before } from './tcp-skb-cb.ts';
@@ -41,7 +41,9 @@ function tcpPollConnected(sk: TcpSock, shutdown: number): number {
   // The urgent byte is in the sequence space, but not for ordinary reads.
   if (sk.urgData !== 0 && sk.urgSeq === sk.copiedSeq && !sockFlag(sk, SOCK_URGINLINE)) target++;
   if (tcpEpollinReady(sk, target)) mask |= EPOLLIN | EPOLLRDNORM;
-  if ((shutdown & SEND_SHUTDOWN) !== 0 || skStreamIsWriteable(sk)) mask |= EPOLLOUT | EPOLLWRNORM;
+  if ((shutdown & SEND_SHUTDOWN) !== 0 || __skStreamIsWriteable(sk, 1)) mask |= EPOLLOUT | EPOLLWRNORM;
+  // Who asks may wait for room: then room is news.
+  else sk.noSpace = true;
   if ((sk.urgData & TCP_URG_VALID) !== 0) mask |= EPOLLPRI;
   return mask;
 }
