@@ -34,7 +34,7 @@ import {
   LINUX_MIB_TCPSYNCHALLENGE, TCP_MIB_INERRS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
-import { tcpOowRateLimited } from './tcp-oow.ts';
+import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { tcpPushPendingFrames } from './tcp-output-xmit.ts';
 import { tcpIsSack } from './tcp-rtx-queue.ts';
 import {
@@ -95,7 +95,7 @@ function tcpResetAtMaxSack(sk: TcpSock, seq: number): boolean {
 function tcpInvalid(sk: TcpSock, skb: SkBuff, reason: number, skippedMib: number): boolean {
   const net = sk.skNet;
   if ((tcbTcpFlags(skb) & TCPHDR_RST) === 0 && !tcpOowRateLimited(net, skb, skippedMib, sk.lastOowAckTime)) {
-    sk.lastOowAckTime = net.world.jiffies;
+    sk.lastOowAckTime = tcpOowStamp(net, skb, sk.lastOowAckTime);
     tcpSendDupack(sk, skb);
   }
   tcpDrop(sk, skb, reason);
