@@ -11,6 +11,7 @@ afterEach(() => s.end());
 
 test('RFC 2018 §4: the first SACK block is the latest, then the ones before it, at most four', async () => {
   s = await scriptServer();
+  s.sk.skNet.tcp.sysctlTcpCompSackNr = 0;
   for (const at of [1001, 3001, 5001, 7001, 9001]) s.give(`. ${at}:${at + 1000}(1000) ack 1 win 1000`);
   expect(s.takeBare().pop()).toBe('. 1:1(0) ack 1 <nop,nop,sack 9001:10001 7001:8001 5001:6001 3001:4001>');
   s.give('. 4001:5001(1000) ack 1 win 1000');

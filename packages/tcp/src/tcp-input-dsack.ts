@@ -8,6 +8,7 @@
 import { RB_EMPTY_ROOT } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import { TCP_MAX_QUICKACKS, TCP_NUM_SACKS } from './tcp-consts.ts';
+import { tcpSackCompressSendAck } from './tcp-input-sackcomp.ts';
 import { tcpEnterQuickackMode } from './tcp-input-quickack.ts';
 import { LINUX_MIB_DELAYEDACKLOST, LINUX_MIB_TCPDSACKOFOSENT, LINUX_MIB_TCPDSACKOLDSENT } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -15,6 +16,9 @@ import { tcpSendAck } from './tcp-output-ctrl.ts';
 import { tcpIsSack } from './tcp-rtx-queue.ts';
 import { after, before, tcbEndSeq, tcbSeq } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
+
+/** Holes of a receive queue that is merely reordered. */
+const TCP_SACK_BLOCKS_EXPECTED = 2;
 
 /** Nothing is to be reported any more. */
 export function tcpSackReset(sk: TcpSock): void {
@@ -83,11 +87,14 @@ export function tcpSackNewOfoSkb(sk: TcpSock, seq: number, endSeq: number): void
   const sp = (sk.selectiveAcks ??= new Int32Array(2 * TCP_NUM_SACKS));
   for (let i = 0; i < rx.numSacks; i++) {
     if (!tcpSackExtend(sp, i, seq, endSeq)) continue;
+    // Many holes: the sender should hear of them.
+    if (i >= TCP_SACK_BLOCKS_EXPECTED) tcpSackCompressSendAck(sk);
     if (i !== 0) sackToFront(sp, i, sp[2 * i]!, sp[2 * i + 1]!);
     if (rx.numSacks > 1) tcpSackMaybeCoalesce(sk, sp);
     return;
   }
-  // The oldest block is forgotten when there are too many.
+  // The oldest block is forgotten when there are too many; but not before it was told.
+  if (rx.numSacks >= TCP_NUM_SACKS) tcpSackCompressSendAck(sk);
   const kept = Math.min(rx.numSacks, TCP_NUM_SACKS - 1);
   sackToFront(sp, kept, seq, endSeq);
   rx.numSacks = kept + 1;

@@ -15,6 +15,7 @@ import { sockOwnedByUser } from '@stack/socket';
 import { TCP_ATO_MIN, TCP_MAX_QUICKACKS, TCP_MIN_MSS, TCP_MSS_DEFAULT } from './tcp-consts.ts';
 import { tcpEcnCheckCe } from './tcp-ecn.ts';
 import { TCP_HDR_LEN } from './tcp-hdr.ts';
+import { tcpSackCompress } from './tcp-input-sackcomp.ts';
 import { tcpGrowWindow, tcpRcvRttMeasure, tcpRescale } from './tcp-input-rcvbuf.ts';
 import { tcpSendAck, tcpSendDelayedAck } from './tcp-output-ctrl.ts';
 import { __tcpSelectWindow } from './tcp-output-window.ts';
@@ -131,9 +132,9 @@ export function __tcpAckSndCheck(sk: TcpSock, ofoPossible: boolean): void {
     else tcpSendAck(sk);
     return;
   }
-  // RFC 5681 §4.2: a segment out of order is answered at once.
-  if (ofoPossible && !RB_EMPTY_ROOT(sk.outOfOrderQueue)) tcpSendAck(sk);
-  else tcpSendDelayedAck(sk);
+  // RFC 5681 §4.2: a segment out of order is answered at once; the fourth for one hole soon.
+  if (!ofoPossible || RB_EMPTY_ROOT(sk.outOfOrderQueue)) tcpSendDelayedAck(sk);
+  else if (!tcpSackCompress(sk)) tcpSendAck(sk);
 }
 
 /** If an ACK is still owed after sending data, sees to it. */

@@ -16,6 +16,7 @@ import {
   LINUX_MIB_TCPSACKREORDER, LINUX_MIB_TCPTSREORDER,
 } from './tcp-mib.ts';
 import { netAddStats, netIncStats } from './netns-tcp.ts';
+import { tcpShiftSkbData } from './tcp-output-collapse.ts';
 import { tcpFragment } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
 import { tcpRateSkbDelivered } from './tcp-rate.ts';
@@ -54,7 +55,7 @@ export function tcpSacktagWriteQueue(sk: TcpSock, ackSkb: SkBuff, priorSndUna: n
     const end = view.getInt32(at + 6 + i * 8);
     const dup = i === 0 && foundDup;
     if (!tcpSackBlockUsable(sk, ackSkb, dup, start, end, priorSndUna)) continue;
-    if (dup) tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, start), start, end, end, true);
+    if (dup) tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, start), start, end, true);
     else used = sackBlockInsert(st.sp, used, start, end);
   }
   const cache = recvSackCache(sk);
@@ -106,12 +107,12 @@ function tcpSacktagBlock(sk: TcpSock, st: TcpSacktagState, cache: Int32Array, st
       const cacheStart = cache[i]!;
       const cacheEnd = cache[i + 1]!;
       if (cacheStart === cacheEnd || !after(cacheEnd, from) || !before(cacheStart, end)) continue;
-      if (before(from, cacheStart)) tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, from), start, end, cacheStart, false);
+      if (before(from, cacheStart)) tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, from), start, cacheStart, false);
       from = cacheEnd;
       if (!before(from, end)) return;
     }
   }
-  tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, from), start, end, end, false);
+  tcpSacktagWalk(sk, st, tcpSacktagSkip(sk, from), start, end, false);
 }
 
 /** The segment that `seq` is in, entering the queue as near as the highest SACK lets; null if it is beyond the end. */
@@ -123,11 +124,12 @@ function tcpSacktagSkip(sk: TcpSock, seq: number): SkBuff | null {
   return skb;
 }
 
-/** From skb on, and below `stop`, marks what lies in the block [start, end). */
+/** From skb on marks what lies in the block [start, end). */
 function tcpSacktagWalk(
-  sk: TcpSock, st: TcpSacktagState, from: SkBuff | null, start: number, end: number, stop: number, dup: boolean,
+  sk: TcpSock, st: TcpSacktagState, from: SkBuff | null, start: number, end: number, dup: boolean,
 ): void {
-  for (let skb = from; skb !== null && before(tcbSeq(skb), stop); skb = skb.next) {
+  for (let skb = from; skb !== null && before(tcbSeq(skb), end); skb = skb.next) {
+    const { len } = skb;
     const inSack = tcpMatchSkbToSack(sk, skb, start, end);
     if (inSack < 0) return;
     if (inSack === 0) continue;
@@ -139,6 +141,7 @@ function tcpSacktagWalk(
       tcpTsortedDel(sk, skb);
     }
     if (!before(tcbSeq(skb), tcpHighestSackSeq(sk))) tcpAdvanceHighestSack(sk, skb);
+    if (sacked !== was && (sacked & TCPCB_SACKED_ACKED) !== 0) skb = tcpShiftSkbData(sk, skb, skb.len !== len);
   }
 }
 

@@ -37,7 +37,7 @@ export function tcpSetSkbTsoSegs(skb: SkBuff, mssNow: number): number {
 }
 
 /** skb, which was sent, became `decr` segments fewer: the counts follow. */
-function tcpAdjustPcount(sk: TcpSock, skb: SkBuff, decr: number): void {
+export function tcpAdjustPcount(sk: TcpSock, skb: SkBuff, decr: number): void {
   const sacked = tcbSacked(skb);
   sk.packetsOut -= decr;
   if ((sacked & TCPCB_SACKED_ACKED) !== 0) sk.sackedOut -= decr;

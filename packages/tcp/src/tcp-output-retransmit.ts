@@ -17,6 +17,7 @@ import {
   TCP_MIB_RETRANSSEGS,
 } from './tcp-mib.ts';
 import { netAddStats, netIncStats, tcpAddStats } from './netns-tcp.ts';
+import { tcpRetransTryCollapse } from './tcp-output-collapse.ts';
 import { tcpFragment, tcpRecountSkb, tcpTrimHead } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
 import { tcpPacingCheck, tcpPacingDelay } from './tcp-output-pacing.ts';
@@ -62,6 +63,8 @@ function tcpRetransmitCut(sk: TcpSock, skb: SkBuff, segs: number): number {
   if (skbUncloneKeeptruesize(skb) !== 0) return -ENOMEM;
   __skbHeaderRelease(skb);
   tcpRecountSkb(sk, skb, mss);
+  const space = Math.min(window, mss);
+  if (skb.len < space) tcpRetransTryCollapse(sk, skb, space);
   return 0;
 }
 

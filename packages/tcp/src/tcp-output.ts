@@ -19,6 +19,7 @@ import { tcpEcnSend } from './tcp-ecn.ts';
 import { tcpFastopenCookieCopy } from './tcp-fastopen-cookie.ts';
 import { TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
 import { tcpEnterCwr } from './tcp-input-cwnd.ts';
+import { tcpSackCompressSent } from './tcp-input-sackcomp.ts';
 import { tcpDecQuickackMode } from './tcp-input-quickack.ts';
 import { TCP_MIB_OUTSEGS } from './tcp-mib.ts';
 import { tcpAddStats } from './netns-tcp.ts';
@@ -107,6 +108,8 @@ function tcpWriteHeader(sk: TcpSock, skb: SkBuff): void {
 
 /** An ACK went out: what was owed is paid. */
 function tcpEventAckSent(sk: TcpSock): void {
+  const { rare } = sk;
+  if (rare !== null && rare.sackCompression !== null) tcpSackCompressSent(sk, rare.sackCompression);
   tcpDecQuickackMode(sk);
   if (sk.icskAckPending !== 0) inetCskClearXmitTimer(sk, ICSK_TIME_DACK);
 }

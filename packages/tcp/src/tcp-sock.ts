@@ -15,6 +15,7 @@ import type { MsgHdr, Proto, Sock } from '@stack/socket';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { TcpMd5sigInfo } from './tcp-md5.ts';
+import type { TcpSackCompression } from './tcp-input-sackcomp.ts';
 import type { TcpPacing } from './tcp-output-pacing.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
@@ -427,6 +428,8 @@ export class TcpSockRare {
   pacing: TcpPacing | null;
   /** TCP_MD5SIG: the keys. */
   md5sigInfo: TcpMd5sigInfo | null;
+  /** ACKs of what is out of order that are saved. */
+  sackCompression: TcpSackCompression | null;
 
   constructor() {
     this.savedSyn = null;
@@ -442,6 +445,7 @@ export class TcpSockRare {
     this.writePending = false;
     this.pacing = null;
     this.md5sigInfo = null;
+    this.sackCompression = null;
   }
 }
 

@@ -35,6 +35,7 @@ import {
 import { tcpMtuProbing } from './tcp-mtu-probe.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { tcpSendAck, tcpSendActiveReset, tcpSendProbe0 } from './tcp-output-ctrl.ts';
+import { tcpSackCompressSendAck, tcpSackCompressStop } from './tcp-input-sackcomp.ts';
 import { tcpPacingStop } from './tcp-output-pacing.ts';
 import { tcpRetransmitSkb } from './tcp-output-retransmit.ts';
 import { tcpResetXmitTimer } from './tcp-output-timer.ts';
@@ -62,6 +63,7 @@ export const tcpTimerOps: IcskTimerOps = {
 export function tcpClearXmitTimers(sk: TcpSock): void {
   inetCskClearXmitTimers(sk);
   tcpPacingStop(sk);
+  tcpSackCompressStop(sk);
 }
 
 // --- How long to go on ----------------------------------------------------------------------------------------
@@ -310,7 +312,9 @@ function tcpWriteTimer(timer: TimerList): void {
 
 /** The delayed ACK is due: it goes; and the next one waits longer, or not at all. */
 export function tcpDelackTimerHandler(sk: TcpSock): void {
-  if (((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0 || (sk.icskAckPending & ICSK_ACK_TIMER) === 0) return;
+  if (((1 << sk.skState) & (TCPF_CLOSE | TCPF_LISTEN)) !== 0) return;
+  if (tcpSackCompressSendAck(sk)) return;
+  if ((sk.icskAckPending & ICSK_ACK_TIMER) === 0) return;
   if (timeAfter(sk.icskAckTimeout, sk.skNet.world.jiffies)) {
     inetCskArmDelack(sk, sk.icskAckTimeout);
     return;
