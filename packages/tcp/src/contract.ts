@@ -3,6 +3,9 @@
  * users on theirs:
  *   for (const rule of tcpCongestionContract) test(rule.name, () => rule.run(make));
  * `make` gives the operations and a fresh sock to try them on; nothing is sent. A rule that is broken throws.
+ *
+ * Order of calls: as the engine makes them: init, cwndEvent, ssthresh, congAvoid or congControl, pktsAcked, undoCwnd, release.
+ * Read first: RFC 5681 §3.1; tcp-cong.ts, where the interface is.
  */
 import { EEXIST } from '@stack/kernel';
 import {

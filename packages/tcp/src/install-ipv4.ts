@@ -1,5 +1,7 @@
 /*
  * Gives a Net that has IP and the TCP engine TCP over IPv4: inet_protos[IPPROTO_TCP], and its part in segmentation.
+ *
+ * Order of calls: installTcp → installTcpv4, when a host is put together. Read first: docs/architecture.md (interfaces).
  */
 import { inetAddOffload, inetAddProtocol, inetDelOffload, inetDelProtocol } from '@stack/ip';
 import { netAtExit, requireNet } from '@stack/kernel';

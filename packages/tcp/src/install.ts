@@ -1,6 +1,9 @@
 /*
  * Gives a Net the TCP engine: its tables, sysctls, counters, congestion controls. A carrier's instance (for IPv4, entry
  * @stack/tcp/ipv4) makes sockets for it.
+ *
+ * Order of calls: installTcp → the carrier's installTcpv4, when a host is put together.
+ * Read first: docs/architecture.md (links that point up).
  */
 import { inetCskListenStop, inetHashinfoInit, inetTwskPurge, installInetSock } from '@stack/inet-sock';
 import type { SockCommon } from '@stack/inet-sock';

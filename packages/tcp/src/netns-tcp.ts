@@ -4,6 +4,7 @@
  *
  * Fields hold the engine's units: times in jiffies where the sysctl shows seconds or
  * milliseconds is said there; the sysctl table is in sysctl-net-tcp.ts.
+ * Order of calls: installTcp makes it; all else reads it. Read first: tcp(7), /proc interfaces; ip-sysctl, TCP variables.
  */
 import { InetHashinfo } from '@stack/inet-sock';
 import type { IcskTimerOps, InetTwskOps } from '@stack/inet-sock';

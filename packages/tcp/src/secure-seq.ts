@@ -1,6 +1,8 @@
 /*
  * Numbers that a stranger must not guess: initial sequence numbers (RFC 6528), timestamp offsets (RFC 7323 §5.4), local
  * ports (RFC 6056 §3.3.4). Keyed by secrets of the Net; addresses are words, so that any carrier can use them.
+ *
+ * Order of calls: tcpV4Connect, tcpConnRequest → secureTcpSeq, secureTcpTsOff; the choice of a local port → secureIpv4PortEphemeral.
  */
 import { siphash2u32, siphash3u32 } from '@stack/kernel';
 import type { Net } from '@stack/kernel';

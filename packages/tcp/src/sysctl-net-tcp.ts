@@ -1,5 +1,7 @@
 /*
  * The sysctls net.ipv4.tcp_*: names and bounds as Linux has them; the fields are NetnsTcp's, with their defaults there.
+ *
+ * Order of calls: installTcp → tcpSysctlRows. Read first: ip-sysctl, TCP variables; tcp(7).
  */
 import { EINVAL, ENOENT, ctlRow } from '@stack/kernel';
 import type { CtlTable, CtlValue, Net } from '@stack/kernel';

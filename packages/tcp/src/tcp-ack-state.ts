@@ -1,6 +1,8 @@
 /*
  * What is gathered while one ACK is processed: the kernel's tcp_sacktag_state, rate_sample and ack_sample, which are
  * on tcp_ack's stack there. Here there is one per Net, reused: tcpAck is never entered twice at a time in a Net.
+ *
+ * Order of calls: tcpAck → tcpSacktagInit → what it calls fills and reads it. Read first: RFC 6675 §3 (scoreboard).
  */
 
 /** What an ACK says of the segments it took from the retransmission queue (ack_sample). */

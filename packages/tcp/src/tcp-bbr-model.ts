@@ -4,6 +4,7 @@
  *
  * Bandwidths are segments per µs times 2^24 (BW_UNIT), gains are 1/256 (BBR_UNIT), windows segments, delays µs. All are
  * integers, or doubles that are rounded exactly: the same result on every machine.
+ * Order of calls: tcp-bbr.ts → all that is here, for each ACK with a sample.
  * Read first: draft-cardwell-iccrg-bbr-congestion-control-00 §3, §4.1, §4.2.3.
  */
 import { TCP_INIT_CWND } from './tcp-consts.ts';

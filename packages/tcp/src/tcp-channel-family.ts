@@ -1,5 +1,7 @@
 /**
  * Sockets on a channel: the address family, its operations, and its Proto. What @stack/inet is for IPv4, as small as can be.
+ *
+ * Order of calls: createChannelHost → channelOps, channelProt, by the system calls. Read first: tcp-channel.ts.
  */
 import { inetCsk, inetCskAccept, inetCskGetPort, inetCskListenStart, inetHash, inetPutPort, inetUnhash, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
 import { EAGAIN, EADDRINUSE, EALREADY, ECONNABORTED, EINPROGRESS, EINVAL, EISCONN, ENOTCONN, createNet } from '@stack/kernel';

@@ -2,6 +2,9 @@
  * A carrier that is not IP: hosts are integers, segments are messages on a channel between Nets, the header is two keys.
  * The proof that the engine knows its carrier only as a table; and the simplest net to test the engine on. @stack/ip is
  * not imported.
+ *
+ * Order of calls: the engine → channelSpecific.queueXmit → channelSend → the wire's timer → channelRcv → tcpRcvDemux.
+ * Read first: RFC 9293 §3.9.2 (what TCP asks of the level below).
  */
 import {
   __inetLookup, __inetLookupListener, inetCopyKey, inetEhashfn, inetRcvSaddrConflict, inetSkMatch, jhash3words, inetHashConnect, skAcceptqIsFull,

@@ -3,6 +3,7 @@
  * the own send buffer may hold it back. One clock runs at a time, for the highest of these that is true; TCP_INFO sums them up.
  *
  * Order of calls: tcpSkbEntail, tcpWriteXmit, tcpCwndValidate → tcpChronoStart; tcpWriteXmit, tcpCleanRtxQueue, tcpCheckSpace → tcpChronoStop.
+ * Read first: RFC 7661 §4.1 (when it is the application that limits).
  */
 import { jiffiesToUsecs } from '@stack/kernel';
 import { tcpRtxAndWriteQueuesEmpty } from './tcp-rtx-queue.ts';

@@ -2,6 +2,8 @@
  * The engine's clocks, all read from World.now, which stands still during one entry into the stack:
  * tcpMstamp (µs, int32, wraps after 71 minutes), the timestamp option's (ms), and seconds for PAWS. None begins at 0, which
  * means never.
+ *
+ * Order of calls: each entry (a segment, a timer, a system call that sends) → tcpMstampRefresh. Read first: RFC 7323 §5.4.
  */
 import type { Net } from '@stack/kernel';
 import { tcpSkbTimestampUs } from './tcp-skb-cb.ts';

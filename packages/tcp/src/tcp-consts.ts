@@ -1,5 +1,7 @@
 /*
  * Constants of the engine (the kernel's include/net/tcp.h). Times in jiffies unless the name says µs.
+ *
+ * Order of calls: none, data alone. Read first: RFC 6298 §2 (RTO), RFC 9293 §3.7 (MSS), §3.8.
  */
 import { HZ } from '@stack/kernel';
 import { SKB_TRUESIZE } from '@stack/skbuff';

@@ -1,5 +1,7 @@
 /*
  * What `ss -tan` shows, as plain data: every listener, connection, request and time-wait sock of a host.
+ *
+ * Order of calls: host.show.sockets → tcpDiag. Read first: RFC 9293 §3.3.2 (the states); ss(8).
  */
 import { tcpStateNames } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps, InetTimewaitSock, RequestSock, SockCommon } from '@stack/inet-sock';

@@ -2,6 +2,7 @@
  * The TCP header (RFC 9293 §3.1) as accessors on an sk_buff whose transportHeader is set, and the option kinds.
  *
  * All offsets are from skb.transportHeader; the header must be in the linear part.
+ * Order of calls: none, accessors alone.
  */
 import type { SkBuff } from '@stack/skbuff';
 

@@ -1,6 +1,8 @@
 /*
  * TCP_INFO: what getsockopt and `ss -i` say of a connection (linux/tcp.h, struct tcp_info), as plain data with the
  * kernel's names in camelCase and the kernel's units: times in µs but where the name ends in Last… (ms).
+ *
+ * Order of calls: tcpGetsockopt → tcpGetInfo. Read first: tcp(7), TCP_INFO; RFC 9293 §3.10.6 (STATUS).
  */
 import { jiffiesToMsecs, jiffiesToUsecs } from '@stack/kernel';
 import { TCP_LISTEN } from '@stack/socket';

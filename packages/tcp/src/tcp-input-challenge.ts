@@ -1,6 +1,8 @@
 /*
  * Challenge ACKs: a segment that would end or disturb the connection, but does not fit exactly, is answered with an ACK;
  * a true peer then repeats itself so that it fits. Limited per socket, and per host (RFC 5961 §7).
+ *
+ * Order of calls: tcpValidateIncoming, tcpAck, tcpRcvStateProcess → tcpSendChallengeAck → tcpSendAck. Read first: RFC 5961 §3–5, §7.
  */
 import { randomBelow } from '@stack/kernel';
 import { tcpClockSeconds } from './tcp-clock.ts';

@@ -2,6 +2,7 @@
  * Collapsing: when the receive buffer is full, segments that waste its memory are copied together into full sk_buffs.
  *
  * Order of calls: tcpPruneQueue → tcpCollapseOfoQueue (each run without a gap), tcpCollapseReceiveQueue → tcpCollapse.
+ * Read first: RFC 9293 §3.8.6.2.2 (the receiver's window); RFC 2018 §8 (what may be thrown away).
  */
 import {
   SkBuffHead, SKB_OVERHEAD, __skbDequeue, __skbPut, __skbQueueTail, __skbUnlink, allocSkb, consumeSkb, rbErase, rbFirst, rbInsertColor, rbLast,

@@ -3,6 +3,8 @@
  *
  * predFlags is word 3 of the header that is expected: length, ACK, and the window that the peer offered last; 0 sends
  * every segment down the slow path.
+ * Order of calls: what changes the window or a queue → tcpFastPathCheck → tcpFastPathOn; tcpRcvEstablished compares.
+ * Read first: RFC 7323 appendix E.
  */
 import { RB_EMPTY_ROOT } from '@stack/skbuff';
 import { TCPHDR_ACK } from './tcp-skb-cb.ts';

@@ -3,6 +3,7 @@
  * at last those beyond a hole go.
  *
  * Order of calls: tcpDataQueue → tcpTryRmemSchedule → tcpPruneQueue → tcpCollapse…, tcpPruneOfoQueue.
+ * Read first: RFC 9293 §3.8.6.2.2; RFC 2018 §8 (data that was SACKed may be thrown away).
  */
 import { SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE } from '@stack/kernel';
 import { rbErase, rbPrev } from '@stack/skbuff';

@@ -2,6 +2,7 @@
  * The send buffer grows with the congestion window, and its room is announced.
  *
  * Order of calls: tcpDataSndCheck → tcpCheckSpace → tcpNewSpace → tcpSndbufExpand.
+ * Read first: RFC 9293 §3.8.6.2.1 (the sender's side).
  */
 import { waitqueueActive } from '@stack/kernel';
 import { SOCK_SNDBUF_LOCK, skStreamIsWriteable, skUnderMemoryPressure } from '@stack/socket';

@@ -2,6 +2,7 @@
  * Urgent data: where it is, and its byte, kept aside from the stream unless SO_OOBINLINE is set.
  *
  * The pointer is taken to point behind the urgent byte, as all stacks do, unless net.ipv4.tcp_stdurg is set.
+ * Order of calls: tcpRcvEstablished, tcpRcvStateProcess → tcpUrg, before the text is queued.
  * Read first: RFC 9293 §3.8.5; RFC 6093.
  */
 import { __skbUnlink, consumeSkb, skbCopyBits } from '@stack/skbuff';

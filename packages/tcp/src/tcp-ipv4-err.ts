@@ -2,6 +2,7 @@
  * ICMP errors about a connection over IPv4. Only those whose quoted sequence number is in flight are believed; once
  * established, a connection takes them as hints, but for a path that has become narrower.
  *
+ * Order of calls: icmp_unreach and others of @stack/ip → tcpV4Err → tcpV4ErrSock → tcpDoneWithError, or a note in skErrSoft.
  * Read first: RFC 9293 §3.9.2.2; RFC 5461 (soft errors); RFC 5927 §4 (checks); RFC 1191 (path MTU); RFC 6069.
  */
 import {

@@ -1,6 +1,7 @@
 /*
  * RFC 2385 over IPv4: whose key it is, what is signed, and TCP_MD5SIG, TCP_MD5SIG_EXT.
  *
+ * Order of calls: setsockopt → tcpV4ParseMd5Keys; a reset or an ACK of no sock (tcp-ipv4-reply.ts) → tcpV4Md5HashHdr.
  * Read first: RFC 2385 §2.0 (what is digested, in which order); tcp(7).
  */
 import { SockAddrIn } from '@stack/inet-sock';

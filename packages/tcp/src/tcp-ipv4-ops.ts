@@ -1,6 +1,8 @@
 /*
  * The tables of TCP over IPv4: ipv4Specific (what the engine asks of its carrier), tcpProt (what the socket layer calls),
  * tcpProtocol (what IP calls).
+ *
+ * Order of calls: the system calls → tcpProt; the engine → ipv4Specific; ip_local_deliver_finish → tcpProtocol. Read first: RFC 9293 §3.9.
  */
 import {
   inetCopyKey, inetCskAccept, inetCskGetPort, inetEhashfn, inetHash, inetPutPort, inetRcvSaddrConflict, inetSkMatch, inetUnhash, inNtoa,

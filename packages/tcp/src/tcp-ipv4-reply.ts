@@ -2,6 +2,7 @@
  * Segments over IPv4 that no connection sends: resets, and the ACKs of time-wait socks and requests. And the checksum of
  * those that one does.
  *
+ * Order of calls: tcpRcvDemux, tcpDoRcv → tcpV4SendReset; tcpRcvTimewait → tcpV4TimewaitAck; tcpCheckReq → tcpV4ReqskSendAck.
  * Read first: RFC 9293 §3.5.2 (reset generation), §3.5.3, §3.1 (checksum, pseudo-header).
  */
 import { __inetLookupListener } from '@stack/inet-sock';

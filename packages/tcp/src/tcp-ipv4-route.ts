@@ -1,6 +1,7 @@
 /*
  * A connection's way over IPv4: connect(2), and a route anew when the old one no longer holds.
  *
+ * Order of calls: sys_connect → tcpV4Connect → tcpV4RouteOutput → tcpConnect; a retransmission → inetSkRebuildHeader.
  * Read first: RFC 9293 §3.10.1 (OPEN), RFC 6528 (initial sequence number), RFC 1122 §4.2.3.7.
  */
 import { inetHashConnect } from '@stack/inet-sock';

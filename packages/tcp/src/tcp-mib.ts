@@ -3,6 +3,7 @@
  *
  * The constants index net.tcp.tcpMib.values and net.tcp.linuxMib.values; `nstat` shows them as
  * Tcp<Name> and TcpExt<Name>.
+ * Order of calls: none, data alone; netns-tcp.ts counts.
  */
 
 /** Names of the Tcp group, in the order of TCP_MIB_*. */

@@ -3,6 +3,7 @@
  * flags and checksum.
  *
  * Called through inet_offloads by inetGsoSegment of @stack/ip, data at the TCP header. Read RFC 9293 §3.1, RFC 3168 §6.1.2.
+ * Order of calls: inetGsoSegment → tcpv4Offload.gsoSegment → skbSegment → each segment's header.
  */
 import { EINVAL } from '@stack/kernel';
 import type { NetOffload } from '@stack/ip';

@@ -1,6 +1,8 @@
 /*
  * The limit on ACKs that answer segments out of place: net.ipv4.tcp_invalid_ratelimit, so that two ends that disagree
  * do not answer one another for ever.
+ *
+ * Order of calls: tcpInvalid, tcpSendChallengeAck, tcpCheckReq, tcpTimewaitStateProcess → the limit → tcpOowStamp. Read first: RFC 5961 §7.
  */
 import type { Net } from '@stack/kernel';
 import type { SkBuff } from '@stack/skbuff';

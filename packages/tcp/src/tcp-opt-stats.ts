@@ -2,6 +2,8 @@
  * What SOF_TIMESTAMPING_OPT_STATS adds to a stamp (SCM_TIMESTAMPING_OPT_STATS; tcp_get_timestamping_opt_stats): the connection at that
  * moment, as netlink attributes, TCP_NLA_… (linux/tcp.h; all but EDT, TTL and the rehash counts). In the stack's byte order, which is the
  * network's; tcpOptStatsRead takes them apart.
+ *
+ * Order of calls: a stamp is queued (tcpAckTstamp, the device) → tcpGetTimestampingOptStats. Read first: socket(7); the kernel's networking/timestamping document.
  */
 import { __skbPut, allocSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';

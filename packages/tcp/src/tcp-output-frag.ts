@@ -3,6 +3,7 @@
  *
  * Order of calls: tcpSetSkbTsoSegs before each transmission; tcpFragment where only a part may go (window, SACK,
  * a smaller MSS); tcpTrimHead when the front is acknowledged.
+ * Read first: RFC 9293 §3.7 (segmentation), §3.9.1.2 (PSH).
  */
 import { EINVAL, ENOMEM } from '@stack/kernel';
 import {

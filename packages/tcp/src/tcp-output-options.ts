@@ -3,6 +3,7 @@
  *
  * Layouts as Linux's: SYN: mss, sackOK, timestamp, nop, wscale, or without timestamps mss, nop, nop, sackOK, nop,
  * wscale; else nop, nop, timestamp, then nop, nop, SACK with the DSACK first.
+ * Order of calls: tcpTransmitSkb → tcpEstablishedOptionsSize or, for a SYN, tcpOutOptionsSize → …Write.
  * Read first: RFC 9293 §3.2; RFC 7323 §3.2; RFC 2018 §3–4; RFC 2883.
  */
 import { tcpClockMs } from './tcp-clock.ts';

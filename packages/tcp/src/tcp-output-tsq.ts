@@ -3,6 +3,7 @@
  *
  * Order of calls: tcpSmallQueueCheck throttles → tcpWfree (the device is done with a packet) → tasklet →
  * tcpTsqHandler → tcpWriteXmit; or tcpReleaseCb, if a system call owned the sock then.
+ * Read first: RFC 7567 (queues below us); tcp(7), tcp_limit_output_bytes.
  */
 import {
   TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_ESTABLISHED, TCPF_FIN_WAIT1, TCPF_LAST_ACK,

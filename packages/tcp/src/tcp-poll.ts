@@ -1,5 +1,7 @@
 /*
  * What poll, epoll and ioctl are told of a connection or listener.
+ *
+ * Order of calls: sys_poll, sys_epoll_wait → tcpPoll → tcpPollEvents; sys_ioctl → tcpIoctl → tcpInq. Read first: RFC 9293 §3.10.6 (STATUS); poll(2), tcp(7).
  */
 import { reqskQueueEmpty } from '@stack/inet-sock';
 import { EINVAL, ENOIOCTLCMD } from '@stack/kernel';

@@ -1,6 +1,8 @@
 /*
  * The small socks of TCP: TcpRequestSock (a connection of which only the SYN has come), its carrier's table, and
  * TcpTimewaitSock (one at rest). Their behaviour is in tcp-minisocks.ts and tcp-input-conn.ts.
+ *
+ * Order of calls: tcpConnRequest makes a request, tcpTimeWait a time-wait sock. Read first: RFC 9293 §3.3.2; RFC 4987 §3.
  */
 import { InetTimewaitSock, RequestSock } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps, RequestSockOps } from '@stack/inet-sock';

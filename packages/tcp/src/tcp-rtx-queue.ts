@@ -4,6 +4,7 @@
  * (skWriteQueue).
  *
  * Deviation: the retransmission queue is a list, not a red-black tree: it is walked from a hint, in order.
+ * Order of calls: tcpSkbEntail → tcpRtxQueueAddSent (sent) → tcpRtxQueueUnlinkAndFree (acknowledged).
  */
 import { __skbQueueTail, __skbUnlink } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';

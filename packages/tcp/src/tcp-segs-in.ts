@@ -1,5 +1,7 @@
 /*
  * Counting what arrives for a connection (tcp_segs_in).
+ *
+ * Order of calls: tcpRcvSock, tcpChildProcess → tcpSegsIn. Read first: RFC 4898 (tcpEStatsPerfSegsIn, tcpEStatsPerfDataSegsIn).
  */
 import type { SkBuff } from '@stack/skbuff';
 import { thHdrLen } from './tcp-hdr.ts';

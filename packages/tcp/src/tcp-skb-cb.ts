@@ -3,6 +3,7 @@
  *
  * On the way down they are filled when the sk_buff is queued by tcp_sendmsg; on the way up by
  * tcp_v4_fill_cb. seq and endSeq count SYN and FIN as one each (RFC 9293 §3.4).
+ * Order of calls: none, accessors alone; tcpFillCb and tcpSkbEntail fill.
  */
 import type { SkBuff } from '@stack/skbuff';
 

@@ -3,6 +3,7 @@
  * their own share: it is copied when one of them writes (tcpOwnOpts).
  *
  * Deviation: Linux keeps them in tcp_sock itself. Few sockets set any; a million of them must fit.
+ * Order of calls: tcpSetsockopt → tcpOwnOpts; tcpCreateOpenreqChild → tcpShareOpts. Read first: tcp(7), socket options.
  */
 
 /** Options of a TcpSock; 0 takes the host's value (the sysctl's) unless said. Times are jiffies unless said. */

@@ -5,6 +5,7 @@
  * Sequence numbers are int32 and wrap; windows and counts are in bytes or segments as said; times
  * are jiffies unless they end in Us or Mstamp (microseconds, int32, wrapping). Counters of bytes
  * start at -0, so that the engine keeps them as doubles from the first store.
+ * Order of calls: none, data alone; tcpInitSock gives the first values.
  */
 import { InetConnectionSock } from '@stack/inet-sock';
 import type { InetConnectionSockAfOps } from '@stack/inet-sock';

@@ -1,6 +1,7 @@
 /*
  * setsockopt and getsockopt at level SOL_TCP. Other levels are the carrier's: its Proto asks this first.
  *
+ * Order of calls: sys_setsockopt, sys_getsockopt → the carrier's Proto → tcpSetsockopt, tcpGetsockopt → one function for each kind of option.
  * Read first: RFC 9293 §3.9.1 (user interface), §3.7.4 (Nagle), §3.8.4 (keepalive), RFC 5482 (user timeout); tcp(7).
  */
 import {

@@ -1,6 +1,8 @@
 /*
  * Receive buffer and window (inline functions of include/net/tcp.h): how much of a buffer's memory is payload, what is
  * free of it, and what the peer was last offered; and the times of keepalive and FIN_WAIT2.
+ *
+ * Order of calls: none of its own; tcp-output-window.ts and tcp-input-rcvbuf.ts ask. Read first: RFC 9293 §3.8.6.2.2 (the receiver's window).
  */
 import { INET_FLAGS_DEFER_CONNECT } from '@stack/inet-sock';
 import { skUnderMemoryPressure } from '@stack/socket';

@@ -3,6 +3,7 @@
  * segment means to it, tcpTwskUnique whether connect() may use its four-tuple again. (Part of the kernel's
  * tcp_minisocks.c and tcp_ipv4.c.)
  *
+ * Order of calls: tcpFin, tcpRcvStateProcess, tcpClose → tcpTimeWait; then tcpRcvTimewait → tcpTimewaitStateProcess, until its timer.
  * Read first: RFC 9293 §3.6.1, §3.10.7.4; RFC 6191 (reuse by timestamps); RFC 1337 (resets); RFC 7323 §5.
  */
 import {

@@ -3,6 +3,7 @@
  * stamped, by the sk_buff that carries it; shinfo.tskey is its sequence number.
  *
  * Order of calls: tcpSendTsflags, tcpTxTimestamp (tcpSendmsgLocked) → tcpFragmentTstamp where the sk_buff is cut → tcpAckTstamp.
+ * Read first: the kernel's networking/timestamping document; socket(7).
  */
 import { EINVAL } from '@stack/kernel';
 import { SKBTX_ANY_TSTAMP } from '@stack/skbuff';

@@ -1,5 +1,7 @@
 /*
  * The numbers of TCP's socket options and control messages (linux/tcp.h), and their structs.
+ *
+ * Order of calls: none, data alone. Read first: tcp(7).
  */
 import type { SockAddr } from '@stack/socket';
 
