@@ -147,6 +147,7 @@ function tcpSynsentCrossed(sk: TcpSock, skb: SkBuff): void {
   sk.sndWnd = thWindow(skb);
   sk.sndWl1 = tcbSeq(skb);
   sk.maxWindow = sk.sndWnd;
+  // Deviation: Linux goes on scaling its window here; a peer that offered no scale reads 63 for 64240 (RFC 7323 §2.2).
   tcpSynsentWscale(sk);
   tcpEcnRcvSyn(sk, skb);
   tcpSyncMss(sk, sk.icskPmtuCookie);
