@@ -69,11 +69,27 @@ const scriptNicOps: NetDeviceOps = {
   ndoSetMacAddress: null, ndoFixFeatures: null, ndoSetFeatures: null, ndoFeaturesCheck: null,
 };
 
+/* What a packet counts for in receive buffers is what Linux's TUN device makes of it: the sizes of kmalloc's objects, x86-64. */
+const TUN_PAD = 64;
+const SHARED_INFO = 320;
+const SK_BUFF = 256;
+const SMALL_HEAD = 704;
+const PAGE = 4096;
+
+/** Octets of the head of a packet of `len`; one that does not fit a page is in pages of its own, behind a small head. */
+function tunHead(len: number): number {
+  if (TUN_PAD + len >= PAGE) return SMALL_HEAD;
+  const size = ((TUN_PAD + len + 63) & ~63) + SHARED_INFO;
+  return size <= SMALL_HEAD ? SMALL_HEAD : 1 << (32 - Math.clz32(size - 1));
+}
+
 /** Hands the host a packet that begins with its IP header. */
 export function nicReceive(nic: ScriptNic, bytes: Uint8Array): void {
   const { dev } = nic;
-  const skb = netdevAllocSkb(dev, bytes.length);
+  const head = tunHead(bytes.length);
+  const skb = netdevAllocSkb(dev, Math.max(bytes.length, head - TUN_PAD - SHARED_INFO));
   if (skb === null) throw new Error('no memory for a packet');
+  skb.truesize = head + SK_BUFF + (head === SMALL_HEAD && bytes.length > SMALL_HEAD ? Math.ceil(bytes.length / PAGE) * PAGE : 0);
   skb.buf.set(bytes, __skbPut(skb, bytes.length));
   skb.protocol = ETH_P_IP;
   skb.pktType = PACKET_HOST;

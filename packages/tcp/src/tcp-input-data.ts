@@ -140,12 +140,15 @@ export function tcpDrop(sk: TcpSock, skb: SkBuff, reason: number): void {
 
 /** Some of skb is next in order, and in the window. */
 function tcpDataQueueInOrder(sk: TcpSock, skb: SkBuff): void {
-  if (!tcpTryRmemSchedule(sk, skb, skb.truesize)) {
-    // No room: say so, and keep the segment only if the reader has nothing else to make progress with.
+  if (sk.skReceiveQueue.next === null) {
+    // The reader has nothing else to make progress with: room or not.
+    skForcedMemSchedule(sk, skb.truesize);
+  } else if (!tcpTryRmemSchedule(sk, skb, skb.truesize)) {
+    // No room: say so, and keep only a bare FIN.
     sk.icskAckPending |= ICSK_ACK_NOMEM | ICSK_ACK_NOW;
     inetCskScheduleAck(sk);
     sk.skDataReady(sk);
-    if (sk.skReceiveQueue.next !== null && skb.len !== 0) {
+    if (skb.len !== 0) {
       netIncStats(sk.skNet, LINUX_MIB_TCPRCVQDROP);
       tcpDrop(sk, skb, SKB_DROP_REASON_PROTO_MEM);
       return;

@@ -9,13 +9,13 @@
 import { inetCskAckScheduled } from '@stack/inet-sock';
 import {
   ECONNREFUSED, ECONNRESET, EPIPE, SKB_DROP_REASON_PKT_TOO_SMALL, SKB_DROP_REASON_TCP_FLAGS,
-  SKB_DROP_REASON_TCP_INVALID_SEQUENCE, SKB_DROP_REASON_TCP_INVALID_SYN, SKB_DROP_REASON_TCP_OLD_SEQUENCE,
+  SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE, SKB_DROP_REASON_TCP_INVALID_SEQUENCE, SKB_DROP_REASON_TCP_INVALID_SYN, SKB_DROP_REASON_TCP_OLD_SEQUENCE,
   SKB_DROP_REASON_TCP_RESET, SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK,
 } from '@stack/kernel';
 import { TCPF_CLOSE_WAIT, TCPF_CLOSING, TCPF_LAST_ACK } from '@stack/inet-sock';
 import { __skbPull, consumeSkb, skbDstDrop } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_SYN_RECV, TCP_SYN_SENT, skRmemSchedule } from '@stack/socket';
+import { TCP_CLOSE, TCP_CLOSE_WAIT, TCP_SYN_RECV, TCP_SYN_SENT } from '@stack/socket';
 import { tcpMstampRefresh } from './tcp-clock.ts';
 import { FLAG_DATA, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp-consts.ts';
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
@@ -30,7 +30,7 @@ import { tcpRcvRttMeasureTs } from './tcp-input-rcvbuf.ts';
 import { tcpCheckSpace } from './tcp-input-sndbuf.ts';
 import { tcpUrg } from './tcp-input-urg.ts';
 import {
-  LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_PAWS_OLD_ACK, LINUX_MIB_TCPACKSKIPPEDPAWS, LINUX_MIB_TCPACKSKIPPEDSEQ, LINUX_MIB_TCPHPHITS,
+  LINUX_MIB_BEYOND_WINDOW, LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_PAWS_OLD_ACK, LINUX_MIB_TCPACKSKIPPEDPAWS, LINUX_MIB_TCPACKSKIPPEDSEQ, LINUX_MIB_TCPHPHITS,
   LINUX_MIB_TCPSYNCHALLENGE, TCP_MIB_INERRS,
 } from './tcp-mib.ts';
 import { netIncStats, tcpIncStats } from './netns-tcp.ts';
@@ -38,7 +38,7 @@ import { tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { tcpPushPendingFrames } from './tcp-output-xmit.ts';
 import { tcpIsSack } from './tcp-rtx-queue.ts';
 import {
-  TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, before, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags,
+  TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN, after, before, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags,
 } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpReceiveWindow } from './tcp-space.ts';
@@ -70,10 +70,14 @@ export function tcpReset(sk: TcpSock): void {
 // --- Is the segment acceptable? -------------------------------------------------------------------------------
 
 /** RFC 9293 §3.4: does some of the segment lie in the window? @returns 0 or a drop reason */
-function tcpSequence(sk: TcpSock, seq: number, endSeq: number): number {
+function tcpSequence(sk: TcpSock, seq: number, endSeq: number, fin: boolean): number {
   if (before(endSeq, sk.rcvWup)) return SKB_DROP_REASON_TCP_OLD_SEQUENCE;
-  if (after(seq, (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
-  return 0;
+  const edge = (sk.rcvNxt + tcpReceiveWindow(sk)) | 0;
+  // A closed window is for octets: a FIN behind them may come.
+  if (!after(fin ? (endSeq - 1) | 0 : endSeq, edge)) return 0;
+  if (after(seq, edge)) return SKB_DROP_REASON_TCP_INVALID_SEQUENCE;
+  // More than the window holds, as of a peer with windows of its own mind: only while nothing waits.
+  return sk.skReceiveQueue.next !== null ? SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE : 0;
 }
 
 /** A reset just below rcvNxt, after the peer's FIN: a peer that does not count its FIN. */
@@ -147,10 +151,11 @@ export function tcpValidateIncoming(sk: TcpSock, skb: SkBuff, synInerr: boolean)
     // RFC 7323 §5.2: a reset counts whatever its timestamp.
     if (!rst) return tcpInvalid(sk, skb, old, LINUX_MIB_TCPACKSKIPPEDPAWS);
   }
-  const reason = tcpSequence(sk, seq, tcbEndSeq(skb));
+  const reason = tcpSequence(sk, seq, tcbEndSeq(skb), (flags & TCPHDR_FIN) !== 0);
   if (reason !== 0) {
     if (rst && tcpResetCheck(sk, seq)) return tcpValidReset(sk, skb);
     if (syn && !rst) return tcpSynChallenge(sk, skb, synInerr);
+    if (!rst && reason !== SKB_DROP_REASON_TCP_OLD_SEQUENCE) netIncStats(sk.skNet, LINUX_MIB_BEYOND_WINDOW);
     return tcpInvalid(sk, skb, reason, LINUX_MIB_TCPACKSKIPPEDSEQ);
   }
   if (rst) {
@@ -227,8 +232,9 @@ function tcpRcvFast(sk: TcpSock, skb: SkBuff): boolean {
     tcpDrop(sk, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
     return true;
   }
-  // No room: the slow path makes some, or drops.
-  if (sk.skRmemAlloc > sk.skRcvbuf || !skRmemSchedule(sk, skb, skb.truesize)) {
+  if (after(tcbEndSeq(skb), (sk.rcvNxt + tcpReceiveWindow(sk)) | 0)) return false;
+  // Memory is not at hand: the slow path gets some, or drops.
+  if (skb.truesize > sk.skForwardAlloc) {
     tcpRcvStep5(sk, skb);
     return true;
   }
