@@ -127,7 +127,8 @@ test('dynamic right-sizing: a fast reader’s buffer grows with the flow', async
 test('SO_RCVBUF holds against a peer that ignores windows: what is too much is dropped, out of order first', async () => {
   s = await scriptServer();
   sysSetsockopt(s.host.task, s.fd, SOL_SOCKET, SO_RCVBUF, 10000);
-  const limit = s.sk.skRcvbuf + 3000;
+  // One that fits by its payload, and one for a reader that has nothing.
+  const limit = s.sk.skRcvbuf + 2 * 3000;
   for (let i = 59; i > 0; i--) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
   expect(s.sk.skRmemAlloc).toBeLessThan(limit);
   for (let i = 0; i < 60; i++) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
@@ -171,14 +172,14 @@ test('collapse beyond a hole: overlaps are copied once, gaps stay, and the strea
   expect(sysRead(s.host.task, s.fd, new Uint8Array(50000))).toBe(got);
 });
 
-test('CVE-2018-5390: ten thousand tiny segments out of order cost about as much as as many in order', async () => {
+test('CVE-2018-5390: two thousand tiny segments out of order make a tree, not a list', async () => {
   s = await scriptServer();
   s.sk.skRcvbuf = 1 << 26;
   s.sk.rcvWnd = 1 << 24;
-  const step = (i: number): number => 2 + ((i * 7919) % 10007) * 2;
-  for (let i = 0; i < 10007; i++) s.give(`. ${step(i)}:${step(i) + 1}(1) ack 1 win 1000`);
+  const step = (i: number): number => 2 + ((i * 997) % 2003) * 2;
+  for (let i = 0; i < 2003; i++) s.give(`. ${step(i)}:${step(i) + 1}(1) ack 1 win 1000`);
   s.take();
   let depth = 0;
   for (let node = s.sk.outOfOrderQueue.rbNode; node !== null; node = node.left) depth++;
-  expect(depth).toBeLessThan(28);
+  expect(depth).toBeLessThan(23);
 });

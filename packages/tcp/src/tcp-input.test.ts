@@ -152,7 +152,8 @@ test('header prediction: predicted and unpredicted segments do the same', async 
   // Another window: the slow path, once.
   s.give('. 5001:6001(1000) ack 1 win 999');
   expect(values[hits]).toBe(before);
-  s.give('. 6001:7001(1000) ack 1 win 999');
-  expect(values[hits]).toBe(before + 1);
-  expect((s.sk.rcvNxt - s.sk.copiedSeq) | 0).toBe(7000);
+  // (And the slow path again where memory is to be got first.)
+  for (const at of [6001, 7001, 8001]) s.give(`. ${at}:${at + 1000}(1000) ack 1 win 999`);
+  expect(values[hits]).toBeGreaterThan(before);
+  expect((s.sk.rcvNxt - s.sk.copiedSeq) | 0).toBe(9000);
 });
