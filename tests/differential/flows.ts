@@ -1,12 +1,13 @@
 // The two programs: one that sends without end on each of its connections, one that reads and notes how much came in so many seconds.
 // Ours make system calls on a host of ours; Linux's are roles of tests/support/linux-peer.mjs, in its namespace.
+import type { ChildProcess } from 'node:child_process';
 import type { Host } from '@stack/host';
 import { SockAddrIn, inAton } from '@stack/inet-sock';
 import {
   PF_INET, SOCK_STREAM, SOL_TCP, sysAccept, sysBind, sysCall, sysConnect, sysGetsockopt, sysListen, sysRead, sysSocket, sysWrite, type Task,
 } from '@stack/socket';
 import { TCP_INFO, type TcpInfo } from '@stack/tcp';
-import { nextLine, nsPeer, nsRun, type Netns } from '../support/namespace.ts';
+import { nextLine, nsPeer, type Netns } from '../support/namespace.ts';
 
 const CHUNK = 65536;
 /** Seconds that a receiver gets beyond what it measures, to connect and to answer. */
@@ -27,6 +28,7 @@ export interface Flows {
 
 /** Those of a namespace of Linux. */
 export function linuxFlows(ns: Netns): Flows {
+  let watcher: ChildProcess | null = null;
   return {
     receive(port, count, seconds) {
       const peer = nsPeer(ns, 'tcp-sink', port, count, seconds);
@@ -37,8 +39,9 @@ export function linuxFlows(ns: Netns): Flows {
       nsPeer(ns, 'tcp-source', address, port, count);
     },
     async rtts() {
-      const text = await nsRun(ns, 'ss', '-Hti');
-      return Array.from(text.matchAll(/\brtt:([\d.]+)/g), ([, rtt]) => Number(rtt));
+      watcher ??= nsPeer(ns, 'tcp-rtts');
+      watcher.stdin!.write('\n');
+      return JSON.parse(await nextLine(watcher)) as number[];
     },
   };
 }

@@ -7,11 +7,13 @@
 //   tcp-source HOST PORT N opens N connections, sends on each until it ends
 //   tcp-sink PORT N SECONDS      prints "ready", then a JSON array of how many octets each of the first N connections brought in its first
 //                          SECONDS
+//   tcp-rtts               for each line on stdin prints a JSON array: the smoothed round-trip time of each connection here, in ms
 //   http PORT              answers every request with 1,000,000 times x; prints "ready"
 //   tcp-resetter HOST PORT connects, resets the connection, prints "reset"
 //   tcp-witness PORT       prints "ready", and how the first connection ends: a code, or "end"
 //   keeper TCPPORT UDPPORT listens on both, accepts without reading, prints "ready", then the count of connections; ends the one whose
 //                          number comes in on stdin
+import { execFile } from 'node:child_process';
 import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
@@ -93,6 +95,11 @@ function tcpSink(port, count, seconds) {
   server.listen(port, '0.0.0.0', 4096, () => say('ready'));
 }
 
+/** Asked often by who cannot wait for a fork of his own. */
+function tcpRtts() {
+  process.stdin.on('data', () => execFile('ss', ['-Hti'], (_error, text) => say(JSON.stringify(Array.from(text.matchAll(/\brtt:([\d.]+)/g), ([, rtt]) => Number(rtt))))));
+}
+
 /** @param {string} host @param {number} port */
 function tcpResetter(host, port) {
   const socket = net.connect(port, host, () => {
@@ -132,6 +139,7 @@ else if (role === 'tcp-resetter') tcpResetter(first, Number(second));
 else if (role === 'tcp-witness') tcpWitness(Number(first));
 else if (role === 'tcp-source') tcpSource(first, Number(second), Number(rest[0]));
 else if (role === 'tcp-sink') tcpSink(Number(first), Number(second), Number(rest[0]));
+else if (role === 'tcp-rtts') tcpRtts();
 else if (role === 'http') http.createServer((_request, answer) => answer.end('x'.repeat(1_000_000))).listen(Number(first), () => say('ready'));
 else if (role === 'keeper') keeper(Number(first), Number(second));
 else throw new Error(`no such role: ${role}`);
