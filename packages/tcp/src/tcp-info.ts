@@ -8,6 +8,7 @@ import { jiffiesToMsecs, jiffiesToUsecs } from '@stack/kernel';
 import { TCP_LISTEN } from '@stack/socket';
 import { tcpGetInfoChronoStats } from './tcp-chrono.ts';
 import type { TcpChronoStats } from './tcp-chrono.ts';
+import { tcpClockMs } from './tcp-clock.ts';
 import { TCP_INFINITE_SSTHRESH } from './tcp-cong.ts';
 import { tcpMinRtt } from './tcp-input-rtt.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN } from './tcp-sock.ts';
@@ -38,6 +39,10 @@ export interface TcpInfoCounters {
   tcpiDsackDups: number;
   tcpiReordSeen: number;
   tcpiRcvOoopack: number;
+  tcpiTotalRto: number;
+  tcpiTotalRtoRecoveries: number;
+  /** ms */
+  tcpiTotalRtoTime: number;
 }
 
 /** struct tcp_info. */
@@ -104,6 +109,7 @@ export function tcpComputeDeliveryRate(sk: TcpSock): number {
 }
 
 function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
+  const { rare } = sk;
   return {
     tcpiTotalRetrans: sk.totalRetrans,
     tcpiBytesAcked: sk.bytesAcked + 0,
@@ -119,6 +125,9 @@ function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
     tcpiDsackDups: sk.dsackDups,
     tcpiReordSeen: sk.reordSeen,
     tcpiRcvOoopack: sk.rcvOoopack,
+    tcpiTotalRto: rare === null ? 0 : rare.totalRto,
+    tcpiTotalRtoRecoveries: rare === null ? 0 : rare.totalRtoRecoveries,
+    tcpiTotalRtoTime: rare === null ? 0 : rare.totalRtoTime + (rare.rtoStamp === 0 ? 0 : (tcpClockMs(sk.skNet) - rare.rtoStamp) | 0),
   };
 }
 

@@ -10,6 +10,7 @@ import { ICSK_TIME_RETRANS } from '@stack/inet-sock';
 import type { IcskMtup } from '@stack/inet-sock';
 import { TCP_SYN_SENT } from '@stack/socket';
 import type { TcpSacktagState } from './tcp-ack-state.ts';
+import { tcpClockMs } from './tcp-clock.ts';
 import { CA_EVENT_LOSS, tcpCaEvent, tcpSetCaState } from './tcp-cong.ts';
 import {
   FLAG_DATA_SACKED, FLAG_ECE, FLAG_LOST_RETRANS, FLAG_ORIG_SACK_ACKED, FLAG_SACK_RENEGING, FLAG_SET_XMIT_TIMER,
@@ -150,9 +151,18 @@ function tcpProcessLoss(sk: TcpSock, st: TcpSacktagState, numDupack: number): vo
   st.rexmit = REXMIT_LOST;
 }
 
+/** What timeouts began is over: how long it took, for TCP_INFO. */
+function tcpUpdateRtoTime(sk: TcpSock): void {
+  const rare = sk.rare;
+  if (rare === null || rare.rtoStamp === 0) return;
+  rare.totalRtoTime += (tcpClockMs(sk.skNet) - rare.rtoStamp) | 0;
+  rare.rtoStamp = 0;
+}
+
 /** An ACK in Loss. @returns true if the timeout was undone, or a retransmission is lost: then a recovery may begin */
 function tcpLeaveLoss(sk: TcpSock, st: TcpSacktagState, numDupack: number): boolean {
   tcpProcessLoss(sk, st, numDupack);
+  if (sk.icskCaState !== TCP_CA_Loss) tcpUpdateRtoTime(sk);
   tcpIdentifyPacketLoss(sk, st);
   return sk.icskCaState === TCP_CA_Open || (st.flag & FLAG_LOST_RETRANS) !== 0;
 }

@@ -431,6 +431,11 @@ export class TcpSockRare {
   md5sigInfo: TcpMd5sigInfo | null;
   /** ACKs of what is out of order that are saved. */
   sackCompression: TcpSackCompression | null;
+  /** Retransmission timeouts; times that the connection began to have some; ms until it had recovered; when the last began (0: over). */
+  totalRto: number;
+  totalRtoRecoveries: number;
+  totalRtoTime: number;
+  rtoStamp: number;
 
   constructor() {
     this.savedSyn = null;
@@ -447,6 +452,10 @@ export class TcpSockRare {
     this.pacing = null;
     this.md5sigInfo = null;
     this.sackCompression = null;
+    this.totalRto = 0;
+    this.totalRtoRecoveries = 0;
+    this.totalRtoTime = 0;
+    this.rtoStamp = 0;
   }
 }
 

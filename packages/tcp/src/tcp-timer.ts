@@ -43,7 +43,7 @@ import { tcpSendLossProbe } from './tcp-output-tlp.ts';
 import { tcpRackReoTimeout } from './tcp-recovery.ts';
 import { tcpIsSack, tcpRtxQueueHead, tcpSendHead } from './tcp-rtx-queue.ts';
 import {
-  TCPF_DELACK_TIMER_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery,
+  TCPF_DELACK_TIMER_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery, tcpRare,
 } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpCheckOom, tcpDone, tcpDoneWithError } from './tcp.ts';
@@ -206,6 +206,17 @@ function tcpRetransmitBackoff(sk: TcpSock): void {
   if (retransmitsTimedOut(sk, tcp.sysctlTcpRetries1 + 1, 0)) skDstReset(sk);
 }
 
+/** Counts a timeout, for TCP_INFO too. */
+function tcpUpdateRtoStats(sk: TcpSock): void {
+  const rare = tcpRare(sk);
+  if (sk.icskRetransmits === 0) {
+    rare.totalRtoRecoveries++;
+    rare.rtoStamp = tcpClockMs(sk.skNet);
+  }
+  sk.icskRetransmits++;
+  rare.totalRto++;
+}
+
 /** RFC 6298 §5.4–5.7: the oldest segment goes again. Also when ICMP proved a timeout's backoff wrong (RFC 6069). */
 export function tcpRetransmitTimer(sk: TcpSock): void {
   const req = tcpFastopenRsk(sk);
@@ -232,7 +243,7 @@ export function tcpRetransmitTimer(sk: TcpSock): void {
   if (tcpWriteTimeout(sk)) return;
   tcpCountTimeout(sk);
   tcpEnterLoss(sk);
-  sk.icskRetransmits++;
+  tcpUpdateRtoStats(sk);
   const head = tcpRtxQueueHead(sk);
   if (head !== null && tcpRetransmitSkb(sk, head, 1) > 0) {
     tcpResetXmitTimer(sk, ICSK_TIME_RETRANS, TCP_RESOURCE_PROBE_INTERVAL);
