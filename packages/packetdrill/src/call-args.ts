@@ -22,6 +22,11 @@ export function int(args: Args, i: number, otherwise = 0): number {
   return otherwise;
 }
 
+/** A string's characters as octets. */
+export function octetsOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (one) => one.charCodeAt(0));
+}
+
 /** `[value]` is the value: a pointer to it. */
 export function pointee(value: Expr | undefined): Expr | undefined {
   return value?.kind === 'array' ? value.items[0] : value;

@@ -10,7 +10,7 @@ import {
   SOL_TCP, sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
 } from '@stack/socket';
 import { TCP_FASTOPEN_KEY } from '@stack/tcp';
-import { CallError, checkStamp, field, int, iovLength, listOf, number, pointee, PORT, same, type Args } from './call-args.ts';
+import { CallError, checkStamp, field, int, iovLength, listOf, number, octetsOf, pointee, PORT, same, type Args } from './call-args.ts';
 import type { Expr } from './script.ts';
 import type { CallContext, Outcome } from './target.ts';
 
@@ -111,11 +111,6 @@ function optionValue(args: Args): number | string | Linger | Uint8Array {
   const struct = pointee(value);
   if (struct?.kind === 'struct') return new Linger(number(field(struct, 'onoff'), 'onoff'), number(field(struct, 'linger'), 'linger'));
   return int(args, 3);
-}
-
-/** A string's characters as octets: what an option that is no text takes. */
-function octetsOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (one) => one.charCodeAt(0));
 }
 
 const getsockopt: Call = (c, args) => {

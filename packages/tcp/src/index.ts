@@ -22,7 +22,7 @@ export {
   TcpMd5sig,
 } from './tcp-uapi.ts';
 export {
-  TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SACK, TCPI_OPT_SYN_DATA, TCPI_OPT_TIMESTAMPS, TCPI_OPT_WSCALE, tcpGetInfo,
+  TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SACK, TCPI_OPT_SYN_DATA, TCPI_OPT_TFO_CHILD, TCPI_OPT_TIMESTAMPS, TCPI_OPT_WSCALE, tcpGetInfo,
 } from './tcp-info.ts';
 export type { TcpInfo, TcpInfoCounters } from './tcp-info.ts';
 export {

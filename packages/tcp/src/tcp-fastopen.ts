@@ -163,6 +163,7 @@ function tcpFastopenCreateChild(sk: TcpSock, syn: SkBuff, req: TcpRequestSock, d
   const child = tcpSk(sock);
   inetCskAcceptQueue(sk).fastopenQlen++;
   tcpRare(child).fastopenRsk = req;
+  tcpRare(child).synFastopenChild = true;
   req.tfoListener = true;
   // RFC 7323 §2.2: the window of a SYN is not scaled.
   child.sndWnd = thWindow(syn);

@@ -22,6 +22,7 @@ export const TCPI_OPT_WSCALE = 4;
 export const TCPI_OPT_ECN = 8;
 export const TCPI_OPT_ECN_SEEN = 16;
 export const TCPI_OPT_SYN_DATA = 32;
+export const TCPI_OPT_TFO_CHILD = 128;
 
 /** What struct tcp_info counts: segments and bytes since the connection began. */
 export interface TcpInfoCounters {
@@ -99,6 +100,7 @@ function tcpInfoOptions(sk: TcpSock): number {
   if ((sk.ecnFlags & TCP_ECN_OK) !== 0) options |= TCPI_OPT_ECN;
   if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) options |= TCPI_OPT_ECN_SEEN;
   if (sk.rare?.synDataAcked === true) options |= TCPI_OPT_SYN_DATA;
+  if (sk.rare?.synFastopenChild === true) options |= TCPI_OPT_TFO_CHILD;
   return options;
 }
 

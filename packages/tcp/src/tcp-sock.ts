@@ -419,6 +419,8 @@ export class TcpSockRare {
   synDataAcked: boolean;
   /** The first SYN with the option after a pause (tcp-fastopen-blackhole.ts): if data comes, there was no firewall. */
   synFastopenCh: boolean;
+  /** A server's child that a Fast Open SYN has made. */
+  synFastopenChild: boolean;
   /** TFO_*: what became of the client's Fast Open. */
   fastopenClientFail: number;
   /** A sendmsg with MSG_FASTOPEN waits for the handshake. */
@@ -446,6 +448,7 @@ export class TcpSockRare {
     this.synData = false;
     this.synDataAcked = false;
     this.synFastopenCh = false;
+    this.synFastopenChild = false;
     this.fastopenClientFail = TFO_STATUS_UNSPEC;
     this.fastopenWait = false;
     this.writePending = false;

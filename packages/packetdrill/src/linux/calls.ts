@@ -5,7 +5,7 @@
  * its own if the script says that it blocks -> its check of what came back through pointers.
  */
 import { ENOSYS } from '@stack/kernel';
-import { field, int, listOf, number, pointee, PORT, same, type Args } from '../call-args.ts';
+import { field, int, listOf, number, octetsOf, pointee, PORT, same, type Args } from '../call-args.ts';
 import type { Expr } from '../script.ts';
 import type { CallContext, Outcome } from '../target.ts';
 import { invoke, invokeAsync, Memory, type CallName, type Libc } from './libc.ts';
@@ -90,7 +90,7 @@ const recvmsg: Call = (c, args) => {
 function optionValue(c: LinuxCalls, args: Args): { readonly memory: Memory; readonly length: number } {
   const value = pointee(args[3]);
   if (value?.kind === 'string') {
-    const bytes = new TextEncoder().encode(value.value);
+    const bytes = octetsOf(value.value);
     const memory = new Memory(c.libc, bytes.length);
     memory.bytes.set(bytes);
     return { memory, length: bytes.length };
