@@ -104,6 +104,8 @@ export class NetnsTcp {
   sysctlTcpNometricsSave: number;
   sysctlTcpNoSsthreshMetricsSave: number;
   sysctlTcpFrto: number;
+  /** HyStart's tests: 1 the train of ACKs, 2 the delay; 4 HyStart++ instead. */
+  sysctlTcpCubicHystartDetect: number;
   sysctlTcpLimitOutputBytes: number;
   sysctlTcpChallengeAckLimit: number;
   sysctlTcpMinTsoSegs: number;
@@ -206,6 +208,7 @@ export class NetnsTcp {
     this.sysctlTcpNometricsSave = 0;
     this.sysctlTcpNoSsthreshMetricsSave = 1;
     this.sysctlTcpFrto = 2;
+    this.sysctlTcpCubicHystartDetect = 3;
     this.sysctlTcpLimitOutputBytes = 4 << 20;
     this.sysctlTcpChallengeAckLimit = 0x7fffffff;
     this.sysctlTcpMinTsoSegs = 2;

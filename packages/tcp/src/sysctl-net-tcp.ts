@@ -48,6 +48,7 @@ const intRows: readonly Row[] = [
   ['tcp_no_metrics_save', 'sysctlTcpNometricsSave', 0, 255],
   ['tcp_no_ssthresh_metrics_save', 'sysctlTcpNoSsthreshMetricsSave', 0, 1],
   ['tcp_frto', 'sysctlTcpFrto', 0, 255],
+  ['tcp_cubic_hystart_detect', 'sysctlTcpCubicHystartDetect', 0, 7],
   ['tcp_limit_output_bytes', 'sysctlTcpLimitOutputBytes', 0, INT_MAX],
   ['tcp_challenge_ack_limit', 'sysctlTcpChallengeAckLimit', 0, INT_MAX],
   ['tcp_min_tso_segs', 'sysctlTcpMinTsoSegs', 1, 255],

@@ -14,6 +14,7 @@ import {
 } from './tcp-cong.ts';
 import { SK_PACING_NONE } from '@stack/socket';
 import type { AckSample, TcpCongestionOps } from './tcp-cong.ts';
+import { HYSTART_PLUSPLUS, HystartPlusPlus, hystartppAcked, hystartppGrowth } from './tcp-hystartpp.ts';
 import { netAddStats, netIncStats } from './netns-tcp.ts';
 import { after } from './tcp-skb-cb.ts';
 import { TCP_CA_Loss } from './tcp-sock.ts';
@@ -39,7 +40,6 @@ const BETA_SCALE = Math.floor(Math.floor((8 * (BICTCP_BETA_SCALE + BETA)) / 3) /
 
 const HYSTART_ACK_TRAIN = 1;
 const HYSTART_DELAY = 2;
-const HYSTART_DETECT = HYSTART_ACK_TRAIN | HYSTART_DELAY;
 /** Delay samples of a round before its minimum counts. */
 const HYSTART_MIN_SAMPLES = 8;
 /** HyStart only counts rounds below this window. */
@@ -79,6 +79,8 @@ export class Bictcp {
   lastAck: number;
   /** Least RTT of this round, µs; -1 = none. */
   currRtt: number;
+  /** HyStart++, where it is chosen. */
+  plusplus: HystartPlusPlus | null;
 
   constructor() {
     this.cnt = 0;
@@ -97,6 +99,7 @@ export class Bictcp {
     this.endSeq = 0;
     this.lastAck = 0;
     this.currRtt = -1;
+    this.plusplus = null;
   }
 }
 
@@ -141,8 +144,10 @@ function bictcpHystartReset(sk: TcpSock): void {
 }
 
 function cubictcpInit(sk: TcpSock): void {
-  bictcpReset(inetCskCa(sk));
+  const ca = inetCskCa(sk);
+  bictcpReset(ca);
   bictcpHystartReset(sk);
+  if ((sk.skNet.tcp.sysctlTcpCubicHystartDetect & HYSTART_PLUSPLUS) !== 0) ca.plusplus = new HystartPlusPlus(sk);
 }
 
 /** After an idle time the epoch is moved by that time, so that the window does not jump (RFC 9438 §5.8). */
@@ -218,11 +223,12 @@ export function bictcpUpdate(ca: Bictcp, cwnd: number, acked: number, now: numbe
 function cubictcpCongAvoid(sk: TcpSock, _ack: number, acked: number): void {
   if (!tcpIsCwndLimited(sk)) return;
   let left = acked;
+  const ca = inetCskCa(sk);
   if (tcpInSlowStart(sk)) {
+    if (ca.plusplus !== null) left = hystartppGrowth(ca.plusplus, left);
     left = tcpSlowStart(sk, left);
     if (left === 0) return;
   }
-  const ca = inetCskCa(sk);
   bictcpUpdate(ca, sk.sndCwnd, left, sk.skNet.world.jiffies);
   tcpCongAvoidAi(sk, ca.cnt, left);
 }
@@ -269,7 +275,8 @@ function hystartUpdate(sk: TcpSock, delay: number): void {
   if (after(sk.sndUna, ca.endSeq)) bictcpHystartReset(sk);
   if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
 
-  if ((HYSTART_DETECT & HYSTART_ACK_TRAIN) !== 0) {
+  const detect = sk.skNet.tcp.sysctlTcpCubicHystartDetect;
+  if ((detect & HYSTART_ACK_TRAIN) !== 0) {
     const now = sk.tcpMstamp;
     if (((now - ca.lastAck) | 0) <= HYSTART_ACK_DELTA_US) {
       ca.lastAck = now;
@@ -281,7 +288,7 @@ function hystartUpdate(sk: TcpSock, delay: number): void {
       }
     }
   }
-  if ((HYSTART_DETECT & HYSTART_DELAY) !== 0) {
+  if ((detect & HYSTART_DELAY) !== 0) {
     if (ca.currRtt < 0 || ca.currRtt > delay) ca.currRtt = delay;
     if (ca.sampleCnt < HYSTART_MIN_SAMPLES) {
       ca.sampleCnt++;
@@ -299,7 +306,12 @@ function cubictcpAcked(sk: TcpSock, sample: AckSample): void {
   if (ca.epochStart !== 0 && ((sk.skNet.world.jiffies - ca.epochStart) | 0) < HZ) return;
   const delay = Math.max(sample.rttUs, 1);
   if (ca.delayMin === 0 || ca.delayMin > delay) ca.delayMin = delay;
-  if (!ca.found && tcpInSlowStart(sk)) hystartUpdate(sk, delay);
+  if (ca.found || !tcpInSlowStart(sk)) return;
+  if (ca.plusplus === null) {
+    hystartUpdate(sk, delay);
+  } else if (hystartppAcked(sk, ca.plusplus, delay)) {
+    hystartFound(sk, ca, LINUX_MIB_TCPHYSTARTDELAYDETECT, LINUX_MIB_TCPHYSTARTDELAYCWND);
+  }
 }
 
 /** CUBIC (RFC 9438). */
