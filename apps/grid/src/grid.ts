@@ -4,7 +4,7 @@
 import { FRAME, bdpFrames, type Cell, type Span } from './cell.ts';
 import { theoryOf } from './theory.ts';
 
-export const CONTROLS: readonly string[] = ['reno', 'cubic'];
+export const CONTROLS: readonly string[] = ['reno', 'cubic', 'bbr'];
 
 /** What is crossed with what. */
 interface Axes {
@@ -46,6 +46,8 @@ export const SLICES: Readonly<Record<string, Slice>> = {
 const SEGMENTS: readonly (readonly [loss: number, segments: number])[] = [[0.05, 10_000], [0.01, 20_000], [0.001, 50_000], [0.0001, 150_000], [0, 100_000]];
 /** Of a round trip, the longest that a burst may take: what a simulation of whole bursts is wrong by. */
 const BURST = 0.02;
+/** Several flows take so many times longer to come to what they share. */
+const FAIRNESS = 4;
 /** Segments of the largest sk_buff. */
 const BURST_MAX = 44;
 /** The least that is run: round trips and seconds; and the most, in round trips. */
@@ -76,10 +78,16 @@ export function spanOf(cell: Cell, effort: number): Span {
   const burst = Math.max(1, Math.min(BURST_MAX, Math.floor((BURST * rtt) / frame)));
   const [, segments] = SEGMENTS.find(([loss]) => cell.loss >= loss)!;
   const rate = Math.max((theoryOf(cell)?.share ?? 1) / frame, 2 / rtt);
-  const wanted = (segments * effort * Math.max(1, Math.min(burst, bdpFrames(cell) / 100) / 8)) / rate;
+  const fair = cell.flows > 1 ? FAIRNESS : 1;
+  const wanted = (segments * fair * effort * Math.max(1, Math.min(burst, bdpFrames(cell) / 100) / 8)) / rate;
   const least = Math.max(LEAST_RTTS * rtt, LEAST_SECONDS) * Math.min(1, 2 * effort);
   const measured = Math.max(least, Math.min(wanted, MOST_RTTS * rtt));
   return { warmup: round(least + 0.2 * measured), measured: round(measured), burst };
+}
+
+/** Segments that a cell sends, by theory. */
+export function segmentsOf({ cell, span }: { readonly cell: Cell; readonly span: Span }): number {
+  return ((span.warmup + span.measured) * (theoryOf(cell)?.share ?? 1) * cell.bandwidth) / (FRAME * 8);
 }
 
 /** To milliseconds: the same on every engine. */

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Cell } from './cell.ts';
-import { CONTROLS, SLICES, cellsOf, spanOf } from './grid.ts';
+import { CONTROLS, SLICES, cellsOf, segmentsOf, spanOf } from './grid.ts';
 import { runAll, type Job } from './pool.ts';
 import { nameOf, reportLines, type Result } from './report.ts';
 
@@ -16,6 +16,7 @@ interface Options {
   readonly jobs: number;
   readonly seed: number;
   readonly effort: number;
+  readonly limit: number;
   readonly json: boolean;
   readonly resume?: string;
   readonly write?: string;
@@ -42,6 +43,7 @@ on every machine. The whole grid takes about half an hour on two cores, the slic
   .option('--jobs <n>', 'processes at a time', whole, availableParallelism())
   .option('--seed <n>', 'of every cell\'s World', whole, 1)
   .option('--effort <n>', 'multiplies the time that each cell is simulated for', positive, 1)
+  .option('--limit <n>', 'run no cell that is to send more than so many million segments; it is named instead', positive, 50)
   .option('--json', 'print one line of JSON for each cell, and no tables', false)
   .option('--resume <file>', 'keep each cell\'s result in the file, and do not run again what is there')
   .option('--write <file>', 'put tables and date into a Markdown file, between its lines <!-- grid --> and <!-- /grid -->')
@@ -71,11 +73,17 @@ function progress(done: number, total: number, since: number, last: Cell): void 
   process.stderr.write(`\r\x1b[K${done} of ${total}, about ${Math.ceil(minutes)} min left: ${nameOf(last)}`);
 }
 
+/** Runs what is not known yet, the shortest first. A cell above the limit is a result too: why it was not run. */
 async function measure(): Promise<Result[]> {
   const slice = SLICES[options.slice]!;
   const jobs: Job[] = cellsOf(slice, options.cc, options.seed).map((cell) => ({ cell, span: spanOf(cell, slice.effort * options.effort) }));
   const results = earlier(options.resume);
-  const missing = jobs.filter((job) => !results.has(keyOf(job)));
+  for (const job of jobs) {
+    const millions = segmentsOf(job) / 1e6;
+    if (millions <= options.limit || results.has(keyOf(job))) continue;
+    results.set(keyOf(job), { ...job, cpu: 0, reason: `${millions.toPrecision(2)} million segments, above --limit ${options.limit}` });
+  }
+  const missing = jobs.filter((job) => !results.has(keyOf(job))).sort((a, b) => segmentsOf(a) - segmentsOf(b));
   const since = performance.now();
   let count = 0;
   await runAll(missing, options.jobs, (result) => {
