@@ -27,24 +27,24 @@ export type Runtime = keyof typeof commands;
 
 let programs = 0;
 
-/** Calls a bundle's default export, with `argument`, on `runtime` and gives what it resolves to. Both are plain data. */
-export async function runOn(runtime: Runtime, entry: string, argument?: unknown): Promise<unknown> {
+/** Calls a bundle's default export, with `argument`, on `runtime` and gives what it resolves to within `limit` ms. Both are plain data. */
+export async function runOn(runtime: Runtime, entry: string, argument?: unknown, limit = LIMIT_MS): Promise<unknown> {
   const [file, ...args] = commands[runtime];
   const main = join(dirname(entry), `main${programs++}.js`);
   mkdirSync(dirname(main), { recursive: true });
   writeFileSync(main, `import run from './entry.js';\nconsole.log(${JSON.stringify(MARK)} + JSON.stringify(await run(${JSON.stringify(argument) ?? ''})));\n`);
-  const stdout = await output(file, [...args, main], dirname(entry));
+  const stdout = await output(file, [...args, main], dirname(entry), limit);
   const line = stdout.split('\n').find((text) => text.startsWith(MARK));
   if (line === undefined) throw new Error(`${runtime} printed no result:\n${stdout}`);
   return JSON.parse(line.slice(MARK.length));
 }
 
 /** What the program prints; an error says the last that it did print. */
-async function output(file: string, args: readonly string[], cwd: string): Promise<string> {
+async function output(file: string, args: readonly string[], cwd: string, limit: number): Promise<string> {
   try {
-    return (await run(file, args, { maxBuffer: 256 << 20, cwd, timeout: LIMIT_MS, killSignal: 'SIGKILL' })).stdout;
+    return (await run(file, args, { maxBuffer: 256 << 20, cwd, timeout: limit, killSignal: 'SIGKILL' })).stdout;
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${file} failed or took longer than ${LIMIT_MS / 1000} s\n${stdout.slice(-1000)}\n${stderr.slice(-4000)}`, { cause: error });
+    throw new Error(`${file} failed or took longer than ${limit / 1000} s\n${stdout.slice(-1000)}\n${stderr.slice(-4000)}`, { cause: error });
   }
 }

@@ -102,6 +102,13 @@ function fairTable(results: readonly Result[]): string[] {
   return table([head, ...rows]);
 }
 
+/** What was not run, a line for each link; the reason is that of its first cell. */
+function failedLines(results: readonly Result[]): string[] {
+  const linkOf = ({ cc, bandwidth, rtt, flows }: Cell): string => `${cc} ${bits(bandwidth)}, ${rtt} ms${flows === 1 ? '' : `, ${flows} flows`}`;
+  return groups(results, linkOf).map(([link, [first, ...others]]) => (
+    `* ${link}${others.length === 0 ? '' : ` (${others.length + 1} cells)`}: ${first!.reason}`));
+}
+
 /** All tables, with what their columns mean. */
 export function reportLines(results: readonly Result[]): string[] {
   const lines = [
@@ -116,6 +123,6 @@ export function reportLines(results: readonly Result[]): string[] {
     if (fair.length > 0) lines.push('', `### ${cc}, fairness`, '', ...fairTable(fair));
   }
   const failed = results.filter(({ reason }) => reason !== undefined);
-  if (failed.length > 0) lines.push('', 'Not run:', '', ...failed.map(({ cell, reason }) => `* ${nameOf(cell)}: ${reason}`));
+  if (failed.length > 0) lines.push('', 'Not run:', '', ...failedLines(failed));
   return lines;
 }
