@@ -104,6 +104,7 @@ const houseOps: TargetOps<HouseTarget> = {
   nextSent,
   peekSent,
   burst: 0,
+  timerSlack: () => 0,
   receive: (t, bytes) => nicReceive(t.nic, bytes),
   call: (t, context, name, args) => {
     const calls: HouseCalls = { ...context, task: t.host.task, start: t.start };

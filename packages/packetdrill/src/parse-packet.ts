@@ -63,7 +63,7 @@ const optionParsers: Readonly<Record<string, OptionParser>> = {
     return option(TCPOPT_SACK, ...(rest.match(/\d+/g) ?? []).map(Number));
   },
   TS: (rest, s) => {
-    const found = /^val +(\d+) +ecr +(\d+)$/.exec(rest) ?? fail(s, `'val N ecr N', not '${rest}'`);
+    const found = /^val +(\d+) +ecr +(\d+)$/.exec(rest.replace(/\s+/g, ' ')) ?? fail(s, `'val N ecr N', not '${rest}'`);
     return option(TCPOPT_TIMESTAMP, Number(found[1]), Number(found[2]));
   },
   md5: octets(TCPOPT_MD5SIG),
@@ -76,7 +76,7 @@ function parseOptions(s: Scanner, defines: Defines): readonly TcpOption[] | null
   const text = rawUntil(s, '>').trim();
   if (text === '...') return null;
   if (text === '') return [];
-  return text.split(',').map((part) => {
+  return text.replace(/,\s*$/, '').split(',').map((part) => {
     const [, name = '', rest = ''] = /^(\w+)\s*(.*)$/.exec(part.trim()) ?? [];
     const parse = optionParsers[name] ?? fail(s, `a TCP option (${Object.keys(optionParsers).join(', ')}), not '${part.trim()}'`);
     return parse(rest.trim(), s, defines);
@@ -85,21 +85,33 @@ function parseOptions(s: Scanner, defines: Defines): readonly TcpOption[] | null
 
 function parseEcn(s: Scanner): TcpSpec['ecn'] {
   if (!accept(s, '[')) return 'any';
-  const name = word(s, ECN.join(', '));
-  const ecn = ECN.find((one) => one === name) ?? fail(s, ECN.join(', '));
+  const start = s.pos;
+  const name = word(s, ECN.join(', ')).replace(/^(?:ip_)?(?=ect|ce|noecn)/, '');
+  const ecn = ECN.find((one) => one === name);
+  if (ecn === undefined) {
+    s.pos = start;
+    return fail(s, ECN.join(', '));
+  }
   expect(s, ']');
   return ecn;
+}
+
+/** A field of a packet: absent null; `*` is any. */
+function parseField(s: Scanner, name: RegExp, what: string): number | 'any' | null {
+  if (match(s, name) === null) return null;
+  return accept(s, '*') ? 'any' : number(s, what);
 }
 
 function parseTcp(s: Scanner, defines: Defines): TcpSpec {
   const ecn = parseEcn(s);
   const flags = parseFlags(s);
   const { seq, length } = parseRange(s);
-  const ack = match(s, /ack\b/y) === null ? null : number(s, 'an acknowledgment number');
-  const win = match(s, /win\b/y) === null ? null : number(s, 'a window');
+  const ack = parseField(s, /ack\b/y, 'an acknowledgment number, or *');
+  const win = parseField(s, /win\b/y, 'a window, or *');
   const urg = match(s, /urg\b/y) === null ? null : number(s, 'an urgent pointer');
   const options = accept(s, '<') ? parseOptions(s, defines) : [];
-  return { kind: 'tcp', ecn, flags, seq, length, ack, win, urg, options };
+  const anyAck = ack === 'any';
+  return { kind: 'tcp', ecn, flags, seq, length, ack: anyAck ? null : ack, anyAck, win: win === 'any' ? null : win, urg, options };
 }
 
 function parseIcmp(s: Scanner, defines: Defines): IcmpSpec {

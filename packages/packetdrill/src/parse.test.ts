@@ -52,6 +52,11 @@ test('a call: names or-ed, arrays, structs, errno, comments between', () => {
   ]);
 });
 
+test('`*` is any acknowledgment or window; the names of ECN codepoints may begin with ip_', () => {
+  expect(segment('0 > [ip_ect0] S. 0:0(0) ack * win * <mss 1460,sackOK,>')).toMatchObject({ ecn: 'ect0', ack: null, anyAck: true, win: null });
+  expect(segment('0 > . 1:1(0) ack 7 win 8')).toMatchObject({ ack: 7, anyAck: false, win: 8 });
+});
+
 test('an ICMP error quotes a segment', () => {
   const { action } = only('0 < icmp unreachable frag_needed mtu 840 [0:1000(1000)]');
   if (action.kind !== 'packet') throw new Error('no packet');

@@ -55,6 +55,9 @@ const FIRST_REMOTE_PORT = 34567;
 /** How long `*` waits, in µs. */
 const ANY_LIMIT = 600e6;
 
+/** µs that a packet may be late by itself; one that is later was late in being sent. */
+const SHIFT = 4000;
+
 interface Blocked {
   readonly event: Event;
   readonly due: number;
@@ -93,6 +96,8 @@ class Run<T = unknown> {
   last: number;
   /** How late the run itself was at most, in µs: never in virtual time. What it caused may be as late. */
   late: number;
+  /** How late the packet was that has just come, if a timer was to blame: what follows is as late. */
+  shift: number;
 
   constructor(ops: TargetOps<T>, target: T, script: Script, options: RunOptions) {
     const settings = settingsOf(script, options);
@@ -108,6 +113,7 @@ class Run<T = unknown> {
     this.blocked = null;
     this.last = 0;
     this.late = 0;
+    this.shift = 0;
   }
 }
 
@@ -163,7 +169,8 @@ async function coalesce(run: Run, first: Segment, time: number, length: number):
 async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void> {
   const { at, end } = due(run, event.when);
   const any = event.when.kind === 'any';
-  const limit = any ? now(run) + ANY_LIMIT : end + run.tolerance + run.late;
+  const allowed = run.tolerance + run.late + run.ops.timerSlack(event.when.at);
+  const limit = any ? now(run) + ANY_LIMIT : end + allowed;
   // A microsecond more: of two timers of one instant the one that sends may be the later.
   const got = await nextSegment(run, Math.max(limit, now(run)) + 1);
   if (got === null) throw new Mismatch(`expected ${formatSegment(spec)}\nbut nothing was sent by ${(limit / 1e6).toFixed(6)}`);
@@ -173,14 +180,15 @@ async function runOutbound(run: Run, event: Event, spec: TcpSpec): Promise<void>
   log(run, time, '>', formatSegment(shown));
   const wrong = compareSegment(run.conn, spec, segment, shown, run.tick, run.tolerance);
   if (wrong !== '') throw new Mismatch(`${wrong}\nexpected ${formatSegment(spec)}\ngot      ${formatSegment(shown)}`);
-  if (any || (time >= at - run.tolerance && time <= end + run.tolerance + run.late)) return;
+  if (time > end + SHIFT) run.shift = time - end;
+  if (any || (time >= at - run.tolerance && time <= end + allowed)) return;
   const range = at === end ? seconds(at) : `${seconds(at)} to ${seconds(end)}`;
-  throw new Mismatch(`sent at ${seconds(time)}, expected at ${range} (± ${run.tolerance} µs${lateness(run)}): ${formatSegment(shown)}`);
+  throw new Mismatch(`sent at ${seconds(time)}, expected at ${range} (- ${run.tolerance}, + ${Math.round(allowed)} µs${lateness(run)}): ${formatSegment(shown)}`);
 }
 
 /** In a message: what is allowed for the run's own lateness. */
 function lateness(run: Run): string {
-  return run.late < 1 ? '' : `, and ${Math.round(run.late)} µs that the run itself was late`;
+  return run.late < 1 ? '' : `; the run itself was ${Math.round(run.late)} µs late`;
 }
 
 function seconds(microseconds: number): string {
@@ -277,7 +285,8 @@ async function runEvent(run: Run, event: Event): Promise<void> {
   const { at } = due(run, event.when);
   await act(run, event);
   const timed = event.when.kind !== 'any' && (event.when.until === undefined || event.action.kind === 'call');
-  run.last = timed ? at : now(run);
+  run.last = timed ? at + run.shift : now(run);
+  run.shift = 0;
 }
 
 async function act(run: Run, event: Event): Promise<void> {

@@ -34,6 +34,8 @@ export interface TcpSpec {
   readonly seq: number;
   readonly length: number;
   readonly ack: number | null;
+  /** `ack *`: there is one, whatever it is. */
+  readonly anyAck: boolean;
   readonly win: number | null;
   readonly urg: number | null;
   /** Null: `<...>`, whatever they are. */

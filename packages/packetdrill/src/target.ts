@@ -44,6 +44,8 @@ export interface TargetOps<T> {
   readonly peekSent: (t: T, limit: number) => Promise<Sent | null>;
   /** Segments of one flight are sent within so many µs. */
   readonly burst: number;
+  /** How late a timer may be that was to fire after so many µs. */
+  readonly timerSlack: (wait: number) => number;
   /** Hands the target a packet. */
   readonly receive: (t: T, bytes: Uint8Array) => void;
   /** Makes a call. `blocking`: the script says when it returns. */

@@ -34,8 +34,9 @@ interface Job {
   readonly options: RunOptions;
 }
 
-/** How long a script may take besides what it waits itself, in ms. */
-const PATIENCE = 15_000;
+/** How long a script may take besides what it waits itself, in ms; and before its first event, on a machine that is busy. */
+const PATIENCE = 20_000;
+const START = 120_000;
 
 /** ms that a script waits by its own account, at most. */
 function lengthOf(script: Script): number {
@@ -82,10 +83,15 @@ export async function runScriptOnLinux(source: string, file: string, defines: Re
   const main = `import { runLinuxChild } from ${JSON.stringify(import.meta.url)};\nawait runLinuxChild();`;
   const child = spawn('unshare', ['--net', process.execPath, '--max-semi-space-size=64', '--input-type=module', '--eval', main], { stdio: ['pipe', 'pipe', 'pipe'] });
   let killed = false;
-  const timer = setTimeout(() => {
+  const kill = (): void => {
     killed = true;
     child.kill('SIGKILL');
-  }, lengthOf(script) + PATIENCE);
+  };
+  let timer = setTimeout(kill, START);
+  child.stdout.once('data', () => {
+    clearTimeout(timer);
+    timer = setTimeout(kill, lengthOf(script) + PATIENCE);
+  });
   const job: Job = { text: source, file, defines: [...defines], options };
   child.stdin.on('error', () => undefined);
   child.stdin.end(JSON.stringify(job));

@@ -143,6 +143,8 @@ export const linuxOps: TargetOps<LinuxTarget> = {
   nextSent,
   peekSent,
   burst: 1000,
+  // The timer wheel's levels are an eighth of their time apart.
+  timerSlack: (wait) => wait / 8,
   receive: (t, bytes) => injectPacket(t.libc, t.wire, bytes),
   call: (t, context, name, args, blocking) => {
     const outcome = makeLinuxCall({ ...context, libc: t.libc, epoch: t.start * 1000 }, name, args, blocking);
