@@ -44,7 +44,7 @@ function buffer(c: LinuxCalls, args: Args, i: number): { readonly address: numbe
   const given = args[i];
   if (given?.kind === 'int') return { address: given.value, keep: [] };
   const memory = new Memory(c.libc, int(args, i + 1));
-  if (given?.kind === 'string') memory.bytes.set(new TextEncoder().encode(given.value).subarray(0, memory.bytes.length));
+  if (given?.kind === 'string') memory.bytes.set(octetsOf(given.value).subarray(0, memory.bytes.length));
   return { address: memory.address, keep: [memory] };
 }
 
