@@ -30,10 +30,9 @@ function fd(c: HouseCalls, args: Args, i = 0): number {
 
 const remote = (c: HouseCalls): SockAddrIn => new SockAddrIn(c.remoteIp, PORT);
 
-/** The buffer in front of its length, args[i]: zeros; NULL is what is no buffer at all. */
+/** The buffer in front of its length, args[i]: zeros; an address, NULL or any, is no buffer at all. */
 function zeros(args: Args, i: number): Uint8Array {
-  const buffer = args[i - 1];
-  return buffer?.kind === 'int' && buffer.value === 0 ? null as unknown as Uint8Array : new Uint8Array(int(args, i));
+  return args[i - 1]?.kind === 'int' ? null as unknown as Uint8Array : new Uint8Array(int(args, i));
 }
 
 /** `{..., 2000}`: a buffer of that length. */

@@ -1,6 +1,6 @@
 /*
  * A block of commands into its lines: comments are gone, `\` joins lines, and a line that only goes on with assignments belongs to
- * the command above.
+ * the command above. `&&` and `;` stand between commands as a line end does: each must succeed.
  */
 
 export interface CommandLine {
@@ -10,9 +10,19 @@ export interface CommandLine {
   readonly line: string;
 }
 
+/** The commands of a line; what stands in quotes or parentheses is one. */
+function commandsOf(line: string): string[] {
+  const out: string[] = [''];
+  for (const [part] of line.matchAll(/"(?:[^"\\]|\\.)*"|'[^']*'|\([^()]*\)|&&|./g)) {
+    if (part === '&&' || part === ';') out.push('');
+    else out[out.length - 1] += part;
+  }
+  return out.map((one) => one.trim()).filter((one) => one !== '');
+}
+
 /** The commands of a block, but for those that put sysctls back: nothing lives longer than its script. */
 export function commandLines(text: string): CommandLine[] {
-  const lines = text.replace(/\\\n/g, ' ').split('\n').map((line) => line.replace(/(^|\s)#.*/, '').trim()).filter((line) => line !== '');
+  const lines = text.replace(/\\\n/g, ' ').split('\n').flatMap((line) => commandsOf(line.replace(/(^|\s)#.*/, '')));
   const joined: string[] = [];
   for (const line of lines) {
     if (joined.length > 0 && /^(\/proc\/sys\/|net\.)\S+=/.test(line)) joined[joined.length - 1] += ` ${line}`;
@@ -23,4 +33,12 @@ export function commandLines(text: string): CommandLine[] {
     return { name: path.slice(path.lastIndexOf('/') + 1), words, line };
   });
   return commands.filter(({ name }) => !name.startsWith('sysctl_restore_'));
+}
+
+/** The assignments among a command's words: `NAME=VALUE`, or a path under /proc/sys. */
+export function sysctlWords(words: readonly string[]): [name: string, value: string][] {
+  return words.filter((word) => !word.startsWith('-') && word.indexOf('=') > 0).map((word) => {
+    const equals = word.indexOf('=');
+    return [word.slice(0, equals).replace(/^\/proc\/sys\//, '').replaceAll('/', '.'), word.slice(equals + 1).replace(/^(["'])(.*)\1$/, '$2')];
+  });
 }

@@ -11,7 +11,8 @@ import {
 } from '@stack/netdev';
 import { O_CREAT, O_TRUNC, O_WRONLY, sysClose, sysOpen, sysUnlink, sysWrite } from '@stack/socket';
 import { tcpMetricsFlush } from '@stack/tcp';
-import { commandLines } from './command-lines.ts';
+import { commandLines, sysctlWords } from './command-lines.ts';
+import { linuxSettings } from './freebsd.ts';
 import type { ScriptNic } from './nic.ts';
 
 /** A command that failed or that is not known. */
@@ -47,11 +48,9 @@ function defaults(machine: Machine): void {
   tcpMetricsFlush(net);
 }
 
-/** `NAME=VALUE`, or a path under /proc/sys. */
-function assignments(machine: Machine, words: readonly string[]): void {
-  for (const word of words.filter((one) => !one.startsWith('-'))) {
-    const [path = '', value = ''] = word.split('=');
-    setSysctl(machine, path.replace(/^\/proc\/sys\//, '').replaceAll('/', '.'), parseValue(value));
+function assignments(machine: Machine, words: readonly string[], notes: string[]): void {
+  for (const [name, value] of sysctlWords(words)) {
+    for (const [of, set] of linuxSettings(name, value, notes)) setSysctl(machine, of, parseValue(set));
   }
 }
 
@@ -155,20 +154,21 @@ function ethtool(machine: Machine, words: readonly string[]): void {
   netdevUpdateFeatures(dev);
 }
 
-type Command = (machine: Machine, words: readonly string[], line: string) => void;
+type Command = (machine: Machine, words: readonly string[], line: string, notes: string[]) => void;
 const nothing: Command = () => undefined;
 
 /** By the last part of the command's path. */
 const commands: Readonly<Record<string, Command>> = {
   'defaults.sh': (machine) => defaults(machine),
-  'set_sysctls.py': (machine, words) => assignments(machine, words),
-  sysctl: (machine, words) => assignments(machine, words),
+  'set_sysctls.py': (machine, words, _line, notes) => assignments(machine, words, notes),
+  sysctl: (machine, words, _line, notes) => assignments(machine, words, notes),
   ip: (machine, words) => ipCommand(machine, words),
   ethtool: (machine, words) => ethtool(machine, words),
   tc: (machine, words) => tc(machine, words),
   grep: (machine, _words, line) => grep(machine, line),
   dd: (machine, words) => dd(machine, words),
   rm: (machine, words) => words.forEach((word) => sysUnlink(machine.host.task, word)),
+  kldload: (_machine, _words, line, notes) => notes.push(`# ${line}: passed over`),
   /* Parameters of Linux's modules, written to /sys: what they switch on is on here. */
   echo: nothing,
   nstat: nothing,
@@ -176,11 +176,13 @@ const commands: Readonly<Record<string, Command>> = {
   true: nothing,
 };
 
-/** Runs a block of commands, a line each; throws a CommandError at the first that fails. */
-export function runCommands(machine: Machine, text: string): void {
+/** Runs a block of commands; throws a CommandError at the first that fails. Returns notes for the log: what it passed over. */
+export function runCommands(machine: Machine, text: string): string[] {
+  const notes: string[] = [];
   for (const { name, words, line } of commandLines(text)) {
     const command = commands[name];
     if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${Object.keys(commands).join(', ')}`);
-    command(machine, words, line);
+    command(machine, words, line, notes);
   }
+  return notes;
 }

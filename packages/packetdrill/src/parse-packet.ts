@@ -104,6 +104,8 @@ function parseField(s: Scanner, name: RegExp, what: string): number | 'any' | nu
 
 function parseTcp(s: Scanner, defines: Defines): TcpSpec {
   const ecn = parseEcn(s);
+  // Ports: a script has one connection at a time, which has its own.
+  match(s, /\d+\s*>\s*\d+/y);
   const flags = parseFlags(s);
   const { seq, length } = parseRange(s);
   const ack = parseField(s, /ack\b/y, 'an acknowledgment number, or *');

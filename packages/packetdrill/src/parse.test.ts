@@ -69,7 +69,17 @@ test('options at the top, first and last commands', () => {
   expect([script.init, script.cleanup]).toEqual(['a\nb', 'c']);
 });
 
+test('options that packetdrill has are taken, whether they mean something here or not', () => {
+  const { options } = parseScript('--wire_server_dev=eth0\n--code_command="python3 -x"\n--dry_run\n0 close(3) = 0');
+  expect([...options]).toEqual([['wire_server_dev', 'eth0'], ['code_command', 'python3 -x'], ['dry_run', 'true']]);
+});
+
+test('ports before a segment', () => {
+  expect(segment('0 > [noecn] 8080 > 34567 S. 0:0(0) ack 1')).toEqual(segment('0 > [noecn] S. 0:0(0) ack 1'));
+});
+
 test.each([
+  ['--tolerance_usec=7000\n0 close(3) = 0', 'script:1: expected an option that packetdrill has\n--tolerance_usec=7000\n^'],
   ['0 < S 0:5(4) win 1', 'script:1: expected 0:4(4)'],
   ['0 < S 0:0(0) win 1 <mss x>', "a number, not 'x'"],
   ['0 < S 0:0(0) win 1 <huh>', "not 'huh'"],

@@ -6,7 +6,15 @@ import { parsePacket } from './parse-packet.ts';
 import { accept, atEnd, expect, fail, lineOf, looking, match, rawUntil, Scanner, skipBlanks, word } from './scanner.ts';
 import type { Action, Event, Expr, Script, When } from './script.ts';
 
-const OPTION = /--(\w+)(?:=([^\s`]+))?/y;
+const OPTION = /--(\w+)(?:=("[^"\n]*"|[^\s`]+))?/y;
+
+/** packetdrill's options. Those that say how it is to reach its device or another machine mean nothing here. */
+const OPTIONS = new Set([
+  'ip_version', 'local_ip', 'remote_ip', 'mtu', 'tolerance_usecs', 'tcp_ts_tick_usecs',
+  'bind_port', 'connect_port', 'gateway_ip', 'netmask_ip', 'speed', 'init_scripts', 'tolerance_percent', 'tcp_ts_ecr_scaled', 'strict_segments', 'non_fatal', 'dry_run',
+  'is_anyip', 'send_omit_free', 'udp_encaps', 'define', 'verbose', 'debug', 'code_command', 'code_format', 'code_sockopt', 'so_filename', 'so_flags',
+  'wire_client', 'wire_server', 'wire_server_ip', 'wire_server_port', 'wire_client_dev', 'wire_server_dev', 'tun_dev', 'persistent_tun_dev',
+]);
 const SECONDS = /\d+(?:\.\d+)?|\.\d+/y;
 
 function microseconds(s: Scanner): number {
@@ -52,7 +60,14 @@ function parseAction(s: Scanner, defines: Defines): Action {
 
 function parseOptions(s: Scanner): Map<string, string> {
   const options = new Map<string, string>();
-  for (let found = match(s, OPTION); found !== null; found = match(s, OPTION)) options.set(found[1] ?? '', found[2] ?? 'true');
+  for (let found = match(s, OPTION); found !== null; found = match(s, OPTION)) {
+    const [all, name = '', value = 'true'] = found;
+    if (!OPTIONS.has(name)) {
+      s.pos -= all.length;
+      fail(s, 'an option that packetdrill has');
+    }
+    options.set(name, value.replace(/^"(.*)"$/, '$1'));
+  }
   return options;
 }
 

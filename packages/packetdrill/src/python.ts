@@ -1,6 +1,8 @@
 /*
- * The Python of `%{ … }%`, as far as scripts go: assertions over numbers, assignments of them, several to a line. Comparisons
- * chain as Python's do; the message of an assertion is evaluated only when it fails.
+ * The Python of `%{ … }%`, as far as scripts go: assertions over numbers, assignments of them, several to a line; print(); if, elif
+ * and else. Comparisons chain as Python's do; the message of an assertion is evaluated only when it fails.
+ *
+ * runPython() -> logicalLines() -> runBlock(): each statement of a block, of an `if` the block whose condition holds.
  */
 
 /** An assertion that does not hold, or a line that is no Python of ours. */
@@ -169,37 +171,126 @@ function tuple(p: Parser): Value {
   return all;
 }
 
-function statement(text: string, names: Names): void {
+/** What a script has: its names, and where it prints to. */
+interface Scope {
+  readonly names: Names;
+  readonly print: (text: string) => void;
+}
+
+function end(p: Parser, what: string): void {
+  if (peek(p).kind !== 'end') throw new PythonError(`not expected behind ${what}: ${peek(p).text}`);
+}
+
+function statement(text: string, { names, print }: Scope): void {
   const p = new Parser(text, names);
+  if (take(p, 'pass')) return;
   if (take(p, 'assert')) {
     const held = truth(or(p));
     const said = take(p, ',') ? `: ${String(or(p))}` : '';
-    if (peek(p).kind !== 'end') throw new PythonError(`not expected behind the assertion: ${peek(p).text}`);
+    end(p, 'the assertion');
     if (!held) throw new PythonError(`${text.trim()} does not hold${said}`);
     return;
   }
-  const [name, equals] = p.tokens;
-  if (name?.kind !== 'name' || equals?.text !== '=') throw new PythonError(`an assertion or an assignment expected: ${text.trim()}`);
+  const [name, next] = p.tokens;
+  if (name?.text === 'print' && next?.text === '(') {
+    p.at = 2;
+    const values = peek(p).text === ')' ? [] : [tuple(p)].flat();
+    if (!take(p, ')')) throw new PythonError(`')' expected before ${peek(p).text}`);
+    end(p, 'print()');
+    print(values.join(' '));
+    return;
+  }
+  if (name?.kind !== 'name' || next?.text !== '=') throw new PythonError(`an assertion or an assignment expected: ${text.trim()}`);
   p.at = 2;
   names.set(name.text, numeric(or(p)));
 }
 
+/** A line of the code, and how far it is indented. */
+interface Line {
+  readonly indent: number;
+  readonly text: string;
+}
+
+/** Strings whole, all else by the character. */
+const STRINGS = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|[\s\S]/g;
+
 /** Line ends count only outside parentheses, as in Python; `\` at the end of a line joins it to the next. */
-function statements(code: string): string[] {
+function logicalLines(code: string): Line[] {
   const bare = code.replace(/('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|#[^\n]*/g, (_all, string: string | undefined) => string ?? '').replace(/\\\n/g, ' ');
   const out: string[] = [''];
   let depth = 0;
-  for (const [part] of bare.matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|[\s\S]/g)) {
+  for (const [part] of bare.matchAll(STRINGS)) {
     if (part === '(') depth++;
     if (part === ')') depth--;
-    if (depth === 0 && (part === '\n' || part === ';')) out.push('');
+    if (depth === 0 && part === '\n') out.push('');
     else out[out.length - 1] += part;
   }
-  return out.filter((text) => text.trim() !== '');
+  return out.filter((text) => text.trim() !== '').map((text) => ({ indent: /^\s*/.exec(text)?.[0].length ?? 0, text }));
 }
 
-/** Runs the code with these names; throws a PythonError on the first assertion that does not hold. */
-export function runPython(code: string, names: ReadonlyMap<string, number>): void {
-  const scope: Names = new Map(names);
-  for (const text of statements(code)) statement(text, scope);
+/** What stands before and behind the first `separator` outside strings; null if there is none. */
+function splitAt(text: string, separator: string): [string, string] | null {
+  for (const found of text.matchAll(STRINGS)) if (found[0] === separator) return [text.slice(0, found.index), text.slice(found.index + 1)];
+  return null;
+}
+
+function simple(text: string, scope: Scope, run: boolean): void {
+  const parts = splitAt(text, ';');
+  const [first, rest] = parts ?? [text, ''];
+  if (run && first.trim() !== '') statement(first, scope);
+  if (rest.trim() !== '') simple(rest, scope, run);
+}
+
+const CLAUSE = /^\s*(if|elif|else)\b(.*)$/s;
+
+/** `if …:`, and all its `elif …:` and `else:`: returns the index of the line behind. */
+function runIf(lines: readonly Line[], start: number, scope: Scope, run: boolean): number {
+  let at = start;
+  let open = run;
+  for (let clause = CLAUSE.exec(lines[at]?.text ?? ''); clause !== null && (at === start || clause[1] !== 'if'); clause = CLAUSE.exec(lines[at]?.text ?? '')) {
+    const [, word = '', rest = ''] = clause;
+    const [condition, body] = splitAt(rest, ':') ?? [];
+    if (condition === undefined || body === undefined) throw new PythonError(`':' expected: ${clause[0].trim()}`);
+    const p = new Parser(condition, scope.names);
+    const held = open && (word === 'else' || truth(or(p)));
+    if (open && word !== 'else') end(p, 'the condition');
+    if (held) open = false;
+    at++;
+    if (body.trim() === '') at = runBlock(lines, at, lines[at - 1]?.indent ?? 0, scope, held);
+    else simple(body, scope, held);
+  }
+  return at;
+}
+
+/** The lines that are indented as the first is, which is more than `outer`: returns the index of the line behind. */
+function runBlock(lines: readonly Line[], start: number, outer: number, scope: Scope, run: boolean): number {
+  const indent = lines[start]?.indent ?? -1;
+  // The very first line stands behind `%{`: how far it is indented says nothing.
+  if (indent <= outer && start !== 1) throw new PythonError('an indented block expected');
+  let at = start;
+  for (let line = lines[at]; line !== undefined && (at === start || line.indent >= indent); line = lines[at]) {
+    const word = CLAUSE.exec(line.text)?.[1];
+    if (word === 'if') {
+      at = runIf(lines, at, scope, run);
+    } else if (word === undefined) {
+      simple(line.text, scope, run);
+      at++;
+    } else {
+      throw new PythonError(`${word} without an if`);
+    }
+  }
+  return at;
+}
+
+const nowhere = (): void => undefined;
+
+/**
+ * Runs the code with these names; throws a PythonError on the first assertion that does not hold.
+ *
+ * @param print is given the lines that the code prints
+ */
+export function runPython(code: string, names: ReadonlyMap<string, number>, print: (text: string) => void = nowhere): void {
+  const scope: Scope = { names: new Map([['True', 1], ['False', 0], ...names]), print };
+  const lines = logicalLines(code);
+  for (let at = 0; at < lines.length;) at = runBlock(lines, at, -1, scope, true);
 }

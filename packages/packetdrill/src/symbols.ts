@@ -4,6 +4,7 @@
 import * as errno from '@stack/kernel';
 import * as socket from '@stack/socket';
 import * as tcp from '@stack/tcp';
+import { freebsdSymbols } from './freebsd.ts';
 
 /** What the stack's packages do not export, or not yet under this name. */
 const others: Readonly<Record<string, number>> = {
@@ -33,5 +34,5 @@ function numbersOf(module: Readonly<Record<string, unknown>>): [string, number][
 
 /** Every name, and its number. */
 export const symbols: ReadonlyMap<string, number> = new Map([
-  ...numbersOf(errno), ...numbersOf(socket), ...numbersOf(tcp), ...Object.entries(others),
+  ...numbersOf(errno), ...numbersOf(socket), ...numbersOf(tcp), ...Object.entries(others), ...Object.entries(freebsdSymbols),
 ]);

@@ -28,8 +28,8 @@ export interface Outcome {
 }
 
 export interface TargetOps<T> {
-  /** Runs commands: a block in backticks. Throws at the first that fails. */
-  readonly commands: (t: T, text: string) => void;
+  /** Runs commands: a block in backticks. Throws at the first that fails. Returns notes for the log. */
+  readonly commands: (t: T, text: string) => readonly string[];
   /** The script begins: its clock is 0. */
   readonly begin: (t: T) => void;
   /** µs since the script began. */

@@ -4,7 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { commandLines } from '../command-lines.ts';
+import { commandLines, sysctlWords } from '../command-lines.ts';
+import { linuxSettings } from '../freebsd.ts';
 import { invoke, Memory, must, type Libc } from './libc.ts';
 import { DEVICE } from './device.ts';
 
@@ -28,7 +29,7 @@ export interface LinuxMachine {
 }
 
 function writeSysctl(name: string, value: string, ifThere: boolean): void {
-  const path = `/proc/sys/${name.replace(/^\/proc\/sys\//, '').replaceAll('.', '/')}`;
+  const path = `/proc/sys/${name.replaceAll('.', '/')}`;
   if (ifThere && !existsSync(path)) return;
   try {
     writeFileSync(path, value);
@@ -52,14 +53,13 @@ export function setCongestion(value: string): string | null {
 }
 
 function setSysctl(machine: LinuxMachine, name: string, value: string, ifThere: boolean): void {
-  if (name.replace(/^\/proc\/sys\//, '').replaceAll('/', '.') === CONGESTION) machine.congestion = setCongestion(value);
+  if (name === CONGESTION) machine.congestion = setCongestion(value);
   else writeSysctl(name, value, ifThere);
 }
 
-function assignments(machine: LinuxMachine, words: readonly string[]): void {
-  for (const word of words.filter((one) => !one.startsWith('-'))) {
-    const equals = word.indexOf('=');
-    if (equals > 0) setSysctl(machine, word.slice(0, equals), word.slice(equals + 1).replace(/^(["'])(.*)\1$/, '$2'), words.includes('-e'));
+function assignments(machine: LinuxMachine, words: readonly string[], notes: string[]): void {
+  for (const [name, value] of sysctlWords(words)) {
+    for (const [of, set] of linuxSettings(name, value, notes)) setSysctl(machine, of, set, words.includes('-e'));
   }
 }
 
@@ -89,8 +89,9 @@ function ethtool(libc: Libc, words: readonly string[]): void {
   invoke(libc, 'close', socket);
 }
 
-/** Runs a block of commands; throws at the first that fails. */
-export function runLinuxCommands(machine: LinuxMachine, text: string): void {
+/** Runs a block of commands; throws at the first that fails. Returns notes for the log: what it passed over. */
+export function runLinuxCommands(machine: LinuxMachine, text: string): string[] {
+  const notes: string[] = [];
   for (const { name, words, line } of commandLines(text)) {
     const shared = /^echo\s+\S+\s*>\s*(\/sys\/\S+)$/.exec(line)?.[1];
     if (shared !== undefined && existsSync(shared)) {
@@ -98,10 +99,12 @@ export function runLinuxCommands(machine: LinuxMachine, text: string): void {
       machine.undo.push(() => writeFileSync(shared, before));
     }
     if (name === 'defaults.sh') setDefaults(machine);
-    else if (name === 'set_sysctls.py') assignments(machine, words);
-    else if (name === 'sysctl' && !/[|&;]/.test(line)) assignments(machine, words);
+    else if (name === 'set_sysctls.py') assignments(machine, words, notes);
+    else if (name === 'sysctl' && !/[|&;]/.test(line)) assignments(machine, words, notes);
+    else if (name === 'kldload') notes.push(`# ${line}: passed over`);
     else if (name === 'ethtool') ethtool(machine.libc, words);
     else if (name === 'ip' && words[0] === 'route' && words[1] === 'change') shell(line.replace('change', 'replace'));
     else shell(line);
   }
+  return notes;
 }
