@@ -1,2 +1,2 @@
 // Scripts against this machine's own Linux. A file of its own, which a process for each script imports again.
-export { missingForLinux, runLinuxChild, runScriptOnLinux } from './linux/child.ts';
+export { closeLinuxRunner, LinuxRunner, missingForLinux, runLinuxChild, runScriptOnLinux } from './linux/child.ts';

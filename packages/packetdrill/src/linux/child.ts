@@ -1,16 +1,16 @@
 /*
- * A process for each script, in a network namespace that ends with it.
+ * A process beside this one that runs scripts, one after another, each in a network namespace of its own.
  *
- * runScriptOnLinux() -> unshare --net node … -> runLinuxChild(): reads its Job from standard input, runs it, writes the line that it
- * is at and in the end the Result to standard output. One that does not come to its end is killed and says where it was.
+ * runScriptOnLinux() -> runOn() writes a Job to the process, a line of JSON -> runLinuxChild(): unshare(2), runs it, writes the line
+ * that it is at and in the end the Result. A script that does not hold may have left threads in calls: its process is not used again.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { accessSync, constants, writeSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
+import { createInterface, type Interface } from 'node:readline';
 import { parseScript } from '../parse.ts';
 import { runScriptOn, settingsOf, type Failure, type Result, type RunOptions } from '../run.ts';
 import type { Script } from '../script.ts';
-import { requireKoffi } from './libc.ts';
+import { loadLibc, must, requireKoffi } from './libc.ts';
 import { rehearse } from './rehearsal.ts';
 import { linuxOps, LinuxTarget } from './target.ts';
 
@@ -43,16 +43,24 @@ function lengthOf(script: Script): number {
   return script.events.reduce((sum, { when }) => sum + (when.kind === 'any' ? 0 : (when.until ?? when.at)), 0) / 1000;
 }
 
+const CLONE_NEWNET = 0x40000000;
+
 /** The child's side. */
 export async function runLinuxChild(): Promise<void> {
-  const job = JSON.parse(await text(process.stdin)) as Job;
-  const script = parseScript(job.text, job.file, new Map(job.defines));
-  const { localIp } = settingsOf(script, job.options);
-  const mtu = Number(script.options.get('mtu') ?? 1500);
-  const target = new LinuxTarget(localIp, job.options.prefixLength ?? 16, mtu, job.options.defaults ?? {});
-  await rehearse(target, localIp);
-  const result = await runScriptOn(linuxOps, target, script, { ...job.options, progress: (line) => writeSync(1, `${line}\n`) });
-  writeSync(1, `${JSON.stringify(result)}\n`);
+  const libc = loadLibc();
+  let rehearsed = false;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const job = JSON.parse(line) as Job;
+    const script = parseScript(job.text, job.file, new Map(job.defines));
+    const { localIp } = settingsOf(script, job.options);
+    const mtu = Number(script.options.get('mtu') ?? 1500);
+    must(libc, 'unshare', CLONE_NEWNET);
+    const target = new LinuxTarget(libc, localIp, job.options.prefixLength ?? 16, mtu, job.options.defaults ?? {});
+    if (!rehearsed) await rehearse(target, localIp);
+    rehearsed = true;
+    const result = await runScriptOn(linuxOps, target, script, { ...job.options, progress: (at) => writeSync(1, `${at}\n`) });
+    writeSync(1, `${JSON.stringify(result)}\n`);
+  }
   process.exit(0);
 }
 
@@ -62,43 +70,90 @@ function failed(script: Script, line: number, message: string): Result {
   return { failure, log: [], late: 0 };
 }
 
-/** The script's result from what the child wrote. */
-function resultOf(script: Script, output: string, errors: string, killed: boolean): Result {
-  const lines = output.trimEnd().split('\n');
-  const last = lines.at(-1) ?? '';
-  if (last.startsWith('{')) return JSON.parse(last) as Result;
-  const line = Number(last);
-  if (killed) return failed(script, line, 'has not ended');
-  return failed(script, line, errors.trim() === '' ? 'the process that ran it has ended without a result' : errors.trim());
+/** A process that runs scripts; none before the first, and after one that failed. */
+export class LinuxRunner {
+  child: ChildProcessWithoutNullStreams | null = null;
+  lines: Interface | null = null;
 }
 
-/**
- * Runs a script against this machine's Linux, in a network namespace of its own. Throws a ScriptError if it cannot be read; what is
- * missing here (missingForLinux) is thrown too.
- */
-export async function runScriptOnLinux(source: string, file: string, defines: ReadonlyMap<string, string>, options: RunOptions = {}): Promise<Result> {
-  const missing = missingForLinux();
-  if (missing !== '') throw new Error(missing);
-  const script = parseScript(source, file, defines);
+function startChild(runner: LinuxRunner): ChildProcessWithoutNullStreams {
   const main = `import { runLinuxChild } from ${JSON.stringify(import.meta.url)};\nawait runLinuxChild();`;
-  const child = spawn('unshare', ['--net', process.execPath, '--max-semi-space-size=64', '--input-type=module', '--eval', main], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--max-semi-space-size=64', '--input-type=module', '--eval', main]);
+  child.stdin.on('error', () => undefined);
+  runner.child = child;
+  runner.lines = createInterface({ input: child.stdout });
+  return child;
+}
+
+/** Lets the process of a runner end. */
+export function closeLinuxRunner(runner: LinuxRunner): void {
+  runner.child?.stdin.end();
+  runner.child = null;
+}
+
+function killChild(runner: LinuxRunner): void {
+  runner.child?.kill('SIGKILL');
+  runner.child = null;
+}
+
+/** Has the runner's process do a job: its result, or what it was at when it ended without one. */
+async function runOn(runner: LinuxRunner, script: Script, job: Job): Promise<Result> {
+  const child = runner.child ?? startChild(runner);
+  let at = 0;
+  let errors = '';
   let killed = false;
   const kill = (): void => {
     killed = true;
     child.kill('SIGKILL');
   };
   let timer = setTimeout(kill, START);
-  child.stdout.once('data', () => {
-    clearTimeout(timer);
-    timer = setTimeout(kill, lengthOf(script) + PATIENCE);
-  });
-  const job: Job = { text: source, file, defines: [...defines], options };
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(JSON.stringify(job));
-  const ended = new Promise<void>((resolve, reject) => {
+  const onError = (chunk: Buffer): void => {
+    errors += chunk.toString();
+  };
+  child.stderr.on('data', onError);
+  const result = await new Promise<Result>((resolve, reject) => {
+    const onLine = (line: string): void => {
+      if (line.startsWith('{')) {
+        runner.lines?.off('line', onLine);
+        child.off('error', reject);
+        child.off('close', onClose);
+        resolve(JSON.parse(line) as Result);
+        return;
+      }
+      if (at === 0) {
+        clearTimeout(timer);
+        timer = setTimeout(kill, lengthOf(script) + PATIENCE);
+      }
+      at = Number(line);
+    };
+    const onClose = (): void => {
+      const why = errors.trim() === '' ? 'the process that ran it has ended without a result' : errors.trim();
+      resolve(failed(script, at, killed ? 'has not ended' : why));
+    };
+    runner.lines?.on('line', onLine);
     child.on('error', reject);
-    child.on('close', () => resolve());
-  });
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), ended]).finally(() => clearTimeout(timer));
-  return resultOf(script, output, errors, killed);
+    child.on('close', onClose);
+    child.stdin.write(`${JSON.stringify(job)}\n`);
+  }).finally(() => clearTimeout(timer));
+  child.stderr.off('data', onError);
+  if (result.failure !== null) killChild(runner);
+  return result;
+}
+
+/**
+ * Runs a script against this machine's Linux, in a network namespace of its own. Throws a ScriptError if it cannot be read; what is
+ * missing here (missingForLinux) is thrown too.
+ *
+ * @param runner does it, and may be kept for the next script: to start one takes longer than most scripts
+ */
+export async function runScriptOnLinux(
+  source: string, file: string, defines: ReadonlyMap<string, string>, options: RunOptions = {}, runner: LinuxRunner | null = null,
+): Promise<Result> {
+  const missing = missingForLinux();
+  if (missing !== '') throw new Error(missing);
+  const script = parseScript(source, file, defines);
+  const own = runner ?? new LinuxRunner();
+  const result = await runOn(own, script, { text: source, file, defines: [...defines], options });
+  if (runner === null) closeLinuxRunner(own);
+  return result;
 }

@@ -125,3 +125,9 @@ export function injectPacket(libc: Libc, wire: Wire, bytes: Uint8Array): void {
   wire.out.bytes.set(bytes, VNET_HDR);
   must(libc, 'write', wire.tun, wire.out.address, VNET_HDR + bytes.length);
 }
+
+/** The device goes with its descriptor. */
+export function closeWire(libc: Libc, wire: Wire): void {
+  invoke(libc, 'close', wire.tap);
+  invoke(libc, 'close', wire.tun);
+}

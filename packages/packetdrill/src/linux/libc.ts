@@ -37,7 +37,7 @@ const signatures = {
   poll: ['int', PTR, 'ulong', 'int'], ppoll: ['int', PTR, 'ulong', PTR, PTR], pipe: ['int', PTR], dup: ['int', 'int'],
   sendfile: [LONG, 'int', 'int', PTR, 'size_t'], splice: [LONG, 'int', PTR, 'int', PTR, 'size_t', 'uint'],
   epoll_create: ['int', 'int'], epoll_create1: ['int', 'int'], epoll_ctl: ['int', 'int', 'int', 'int', PTR], epoll_wait: ['int', 'int', PTR, 'int', 'int'],
-  clock_gettime: ['int', 'int', PTR], prctl: ['int', 'int', 'ulong', 'ulong', 'ulong', 'ulong'], sched_setscheduler: ['int', 'int', 'int', PTR],
+  unshare: ['int', 'int'], clock_gettime: ['int', 'int', PTR], prctl: ['int', 'int', 'ulong', 'ulong', 'ulong', 'ulong'], sched_setscheduler: ['int', 'int', 'int', PTR],
 } as const;
 
 export type CallName = keyof typeof signatures;

@@ -7,13 +7,15 @@
 import { readdirSync } from 'node:fs';
 import { runLinuxCommands, setCongestion } from './commands.ts';
 import { makeLinuxCall } from './calls.ts';
-import { drainWire, injectPacket, openWire, type Wire } from './device.ts';
-import { invoke, invokeAsync, loadLibc, Memory, must, type Libc } from './libc.ts';
+import { closeWire, drainWire, injectPacket, openWire, type Wire } from './device.ts';
+import { invoke, invokeAsync, Memory, must, type Libc } from './libc.ts';
 import { parseTcpInfo, TCP_INFO_MAX } from './tcp-info.ts';
-import type { Sent, TargetOps } from '../target.ts';
+import { int, listOf, number, type Args } from '../call-args.ts';
+import type { CallContext, Outcome, Sent, TargetOps } from '../target.ts';
 
 const CLOCK_REALTIME = 0;
 const PR_SET_TIMERSLACK = 29;
+const SCHED_OTHER = 0;
 const SCHED_FIFO = 1;
 const POLLIN = 1;
 const SOL_TCP = 6;
@@ -34,13 +36,15 @@ export class LinuxTarget {
   readonly pollfd: Memory;
   readonly info: Memory;
   readonly infoLength: Memory;
+  /** Descriptors that the script has opened. */
+  readonly opened: Set<number>;
   /** What puts back settings that the whole machine shares. */
   readonly undo: (() => void)[];
   /** µs of the real-time clock when the script began. */
   start: number;
 
-  constructor(localIp: string, prefixLength: number, mtu: number, defaults: Readonly<Record<string, unknown>>) {
-    this.libc = loadLibc();
+  constructor(libc: Libc, localIp: string, prefixLength: number, mtu: number, defaults: Readonly<Record<string, unknown>>) {
+    this.libc = libc;
     this.wire = openWire(this.libc, localIp, prefixLength, mtu);
     this.defaults = defaults;
     this.congestion = setCongestion('cubic');
@@ -49,6 +53,7 @@ export class LinuxTarget {
     this.pollfd = new Memory(this.libc, 8);
     this.info = new Memory(this.libc, TCP_INFO_MAX);
     this.infoLength = new Memory(this.libc, 4);
+    this.opened = new Set();
     this.undo = [];
     this.start = 0;
     this.pollfd.view.setInt32(0, this.wire.tap, true);
@@ -118,11 +123,15 @@ function giveCongestion(t: LinuxTarget, fd: number, name: string): void {
   invoke(t.libc, 'setsockopt', fd, SOL_TCP, TCP_CONGESTION, t.info.address, name.length);
 }
 
+function schedule(t: LinuxTarget, policy: number): void {
+  const priority = new Memory(t.libc, 4);
+  priority.view.setInt32(0, policy === SCHED_FIFO ? 1 : 0, true);
+  for (const thread of readdirSync('/proc/self/task')) invoke(t.libc, 'sched_setscheduler', Number(thread), policy, priority.address);
+}
+
 /** From here on lateness counts: the threads of this process go before others, and wake when they asked to. */
 function begin(t: LinuxTarget): void {
-  const priority = new Memory(t.libc, 4);
-  priority.view.setInt32(0, 1, true);
-  for (const thread of readdirSync('/proc/self/task')) invoke(t.libc, 'sched_setscheduler', Number(thread), SCHED_FIFO, priority.address);
+  schedule(t, SCHED_FIFO);
   invoke(t.libc, 'prctl', PR_SET_TIMERSLACK, 1, 0, 0, 0);
   drainWire(t.libc, t.wire);
   t.wire.sent.length = 0;
@@ -130,8 +139,22 @@ function begin(t: LinuxTarget): void {
 }
 
 async function close(t: LinuxTarget): Promise<string> {
+  schedule(t, SCHED_OTHER);
   for (const undo of t.undo) undo();
+  for (const fd of t.opened) invoke(t.libc, 'close', fd);
+  closeWire(t.libc, t.wire);
   return Promise.resolve('');
+}
+
+/** Notes what the script has to close, or has closed. */
+function noteOpened(t: LinuxTarget, context: CallContext, name: string, args: Args, outcome: Outcome): Outcome {
+  if (name === 'close') t.opened.delete(context.fds.get(int(args, 0)) ?? -1);
+  const note = (result: number): void => {
+    if (outcome.opens === true && result >= 0) t.opened.add(result);
+    outcome.check?.(result);
+    if (name === 'pipe') for (const end of listOf(args[0])) t.opened.add(context.fds.get(number(end, 'a descriptor')) ?? -1);
+  };
+  return { ...outcome, check: note };
 }
 
 export const linuxOps: TargetOps<LinuxTarget> = {
@@ -149,7 +172,7 @@ export const linuxOps: TargetOps<LinuxTarget> = {
   call: (t, context, name, args, blocking) => {
     const outcome = makeLinuxCall({ ...context, libc: t.libc, epoch: t.start * 1000 }, name, args, blocking);
     if (name === 'socket' && t.congestion !== null && typeof outcome.result === 'number') giveCongestion(t, outcome.result, t.congestion);
-    return outcome;
+    return noteOpened(t, context, name, args, outcome);
   },
   tcpInfo,
   close,
