@@ -99,28 +99,32 @@ function receiveBuf(vi: VirtnetInfo, vq: Virtqueue<Page>, page: Page, len: numbe
     dropPage(vi, page, SKB_DROP_REASON_PKT_TOO_SMALL);
     return;
   }
-  let skb: SkBuff | null = buildSkb(dev.net, page);
-  __skbReserve(skb, RX_HEADROOM);
-  __skbPut(skb, len - VIRTIO_NET_HDR_LEN);
-  if (numBuffers > 1) skb = receiveMerge(vi, vq, skb, numBuffers - 1);
-  if (skb === null) return;
-  averageAdd(vi, skb.len);
-  if (page.view.getUint8(hdr + VNET_FLAGS) !== 0 || page.view.getUint8(hdr + VNET_GSO_TYPE) !== VIRTIO_NET_HDR_GSO_NONE) {
-    if (!virtioNetHdrToSkb(skb, page.view, hdr)) {
-      stats.rxErrors++;
-      stats.rxFrameErrors++;
-      kfreeSkbReason(skb, SKB_DROP_REASON_DEV_HDR);
-      return;
-    }
-  } else {
-    skb.ipSummed = CHECKSUM_NONE;
-    if (page.size > PAGE_CLASS_SIZES[0]! && skb.len <= PAGE_CLASS_SIZES[0]! - RX_HEADROOM) skb = copyBreak(vi, skb);
-    if (skb === null) return;
+  const built = buildSkb(dev.net, page);
+  __skbReserve(built, RX_HEADROOM);
+  __skbPut(built, len - VIRTIO_NET_HDR_LEN);
+  const whole = numBuffers > 1 ? receiveMerge(vi, vq, built, numBuffers - 1) : built;
+  if (whole === null) return;
+  averageAdd(vi, whole.len);
+  const single = page.view.getUint8(hdr + VNET_GSO_TYPE) === VIRTIO_NET_HDR_GSO_NONE;
+  const skb = single && page.size > PAGE_CLASS_SIZES[0]! ? copyBreak(vi, whole) : whole;
+  const wrong = single && page.view.getUint8(hdr + VNET_FLAGS) === 0 ? noOffload(skb) : !virtioNetHdrToSkb(skb, page.view, hdr);
+  if (skb !== whole) consumeSkb(whole);
+  if (wrong) {
+    stats.rxErrors++;
+    stats.rxFrameErrors++;
+    kfreeSkbReason(skb, SKB_DROP_REASON_DEV_HDR);
+    return;
   }
   stats.rxPackets++;
   stats.rxBytes += skb.len;
   skb.protocol = ethTypeTrans(skb, dev);
   napiGroReceive(vi.napi, skb);
+}
+
+/** The header says nothing of the frame: its checksum is the stack's to verify. */
+function noOffload(skb: SkBuff): false {
+  skb.ipSummed = CHECKSUM_NONE;
+  return false;
 }
 
 /** A page that holds no frame: counted as a dropped packet. */
@@ -177,17 +181,14 @@ function drainMerge(vi: VirtnetInfo, vq: Virtqueue<Page>, n: number): void {
   }
 }
 
-/** A small frame in a large page: copies it to a small one, so that it does not occupy what it does not use. */
-function copyBreak(vi: VirtnetInfo, skb: SkBuff): SkBuff | null {
+/** A small frame in a large page: a copy in a small one, so that it does not occupy what it does not use; else, or without memory, skb. */
+function copyBreak(vi: VirtnetInfo, skb: SkBuff): SkBuff {
+  if (skb.len > PAGE_CLASS_SIZES[0]! - RX_HEADROOM) return skb;
   const small = allocSkb(vi.dev.net, RX_HEADROOM + skb.len);
-  if (small !== null) {
-    __skbReserve(small, RX_HEADROOM);
-    const at = __skbPut(small, skb.len);
-    memcpy(small.buf, at, skb.buf, skb.data, skb.len);
-    small.ipSummed = skb.ipSummed;
-  }
-  if (small === null) kfreeSkbReason(skb, SKB_DROP_REASON_NOMEM);
-  else consumeSkb(skb);
+  if (small === null) return skb;
+  __skbReserve(small, RX_HEADROOM);
+  const at = __skbPut(small, skb.len);
+  memcpy(small.buf, at, skb.buf, skb.data, skb.len);
   return small;
 }
 

@@ -19,7 +19,7 @@ import { tcpRare } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 const TSTAMP_WORD = (TCPOPT_NOP << 24) | (TCPOPT_NOP << 16) | (TCPOPT_TIMESTAMP << 8) | TCPOLEN_TIMESTAMP;
-/** tcpParseAuthOptions: no signature; or options that are no options. */
+/** tcpParseAuthOptions: no signature; or two. */
 const NO_SIGNATURE = 0;
 const BAD_OPTIONS = -1;
 
@@ -113,7 +113,7 @@ export function tcpMd5KeyCopy(sk: TcpSock, other: SockCommon | null, skb: SkBuff
 
 // --- What arrives ---------------------------------------------------------------------------------------------
 
-/** Where the signature of skb is: an offset into skb.buf, NO_SIGNATURE, or BAD_OPTIONS: a length that is none, or two signatures. */
+/** Where the signature of skb is: an offset into skb.buf, NO_SIGNATURE, or BAD_OPTIONS: two signatures. A length that is none ends the options. */
 export function tcpParseAuthOptions(skb: SkBuff): number {
   const hdrLen = thHdrLen(skb);
   let at = skb.transportHeader + TCP_HDR_LEN;
@@ -130,9 +130,9 @@ export function tcpParseAuthOptions(skb: SkBuff): number {
       continue;
     }
     const opsize = at + 1 < end ? buf[at + 1]! : 0;
-    if (opsize < 2 || at + opsize > end) return BAD_OPTIONS;
-    if (opcode === TCPOPT_MD5SIG) {
-      if (opsize !== TCPOLEN_MD5SIG || found !== NO_SIGNATURE) return BAD_OPTIONS;
+    if (opsize < 2 || at + opsize > end) break;
+    if (opcode === TCPOPT_MD5SIG && opsize === TCPOLEN_MD5SIG) {
+      if (found !== NO_SIGNATURE) return BAD_OPTIONS;
       found = at + 2;
     }
     at += opsize;
