@@ -17,6 +17,7 @@ export interface Got {
   readonly ipSummed: number;
   readonly gsoSize: number;
   readonly gsoSegs: number;
+  readonly truesize: number;
 }
 
 /** A host with one card, up, and what it received. */
@@ -35,10 +36,10 @@ export class Host {
       dev: null,
       func: (skb) => {
         const shinfo = skb.shinfo;
-        const { ipSummed } = skb;
+        const { ipSummed, truesize } = skb;
         const [gsoSize, gsoSegs] = [shinfo.gsoSize, shinfo.gsoSegs];
         skbLinearize(skb);
-        got.push({ time: world.now, frame: skb.buf.slice(skb.macHeader, skb.tail), ipSummed, gsoSize, gsoSegs });
+        got.push({ time: world.now, frame: skb.buf.slice(skb.macHeader, skb.tail), ipSummed, gsoSize, gsoSegs, truesize });
         consumeSkb(skb);
         return 0;
       },

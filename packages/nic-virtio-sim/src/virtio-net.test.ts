@@ -328,6 +328,20 @@ describe('offloads (VIRTIO 1.2 §5.1.6.2, §5.1.6.4)', () => {
     ]);
   });
 
+  test('a small frame does not keep a large page, its checksum still to be computed', async () => {
+    const [a, b] = pair();
+    for (let i = 0; i < 60; i++) {
+      inside(world, () => devQueueXmit(tcpFrame(a, b, 50_000, 1448)));
+      await idle(world);
+    }
+    expect(virtnetPriv(b.dev).rxPageSize).toBeGreaterThan(50_000);
+    inside(world, () => devQueueXmit(tcpFrame(a, b, 1000, 0)));
+    await idle(world);
+    const small = b.got[60]!;
+    expect([small.frame.length, small.ipSummed, small.frame[1065]]).toEqual([1066, CHECKSUM_PARTIAL, (999 * 5) & 0xff]);
+    expect(small.truesize).toBeLessThan(4096);
+  });
+
   test('for a card that has none the device completes and cuts', async () => {
     const a = virtioHost('a');
     const b = new Host(world, 'b', (net) => createPlainNic(net));
