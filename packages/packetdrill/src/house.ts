@@ -22,10 +22,11 @@ class HouseTarget {
   /** World time in ns when the script began. */
   start: number;
 
-  constructor(localIp: string, prefixLength: number, defaults: Readonly<Record<string, CtlValue>>) {
+  constructor(localIp: string, prefixLength: number, mtu: number, defaults: Readonly<Record<string, CtlValue>>) {
     this.world = createWorld();
     this.host = createHost({ world: this.world, name: 'test' });
     this.nic = new ScriptNic(this.host.net, 'tun0');
+    this.nic.dev.mtu = mtu;
     this.defaults = defaults;
     this.start = 0;
     this.host.addNic({ device: this.nic.dev, address: `${localIp}/${prefixLength}` });
@@ -116,7 +117,7 @@ const houseOps: TargetOps<HouseTarget> = {
 
 /** Runs a script against a host of its own. The result says where it failed, if it did; it throws only if the stack itself breaks. */
 export async function runScript(script: Script, options: RunOptions = {}): Promise<Result> {
-  const { localIp } = settingsOf(script, options);
+  const { localIp, mtu } = settingsOf(script, options);
   inAton(localIp);
-  return runScriptOn(houseOps, new HouseTarget(localIp, options.prefixLength ?? 16, options.defaults ?? {}), script, options);
+  return runScriptOn(houseOps, new HouseTarget(localIp, options.prefixLength ?? 16, mtu, options.defaults ?? {}), script, options);
 }

@@ -14,12 +14,12 @@ import {
 export const FLAG_LETTERS = 'FSRP.UEWA';
 
 /** ICMP errors by what follows `icmp unreachable`, and those with a name of their own. */
-const ICMP_UNREACHABLE_CODES: Readonly<Record<string, number>> = {
+const ICMP_UNREACHABLE_CODES = new Map(Object.entries({
   net_unreachable: 0, host_unreachable: 1, protocol_unreachable: 2, port_unreachable: 3, frag_needed: 4, source_route_failed: 5,
   net_unknown: 6, host_unknown: 7, source_host_isolated: 8, net_prohibited: 9, host_prohibited: 10, net_unreachable_for_tos: 11,
   host_unreachable_for_tos: 12, communication_prohibited: 13, pkt_filtered: 13, prec_violation: 14, prec_cutoff: 15,
-};
-const ICMP_TYPES: Readonly<Record<string, number>> = { unreachable: 3, source_quench: 4, redirect: 5, time_exceeded: 11, parameter_problem: 12 };
+}));
+const ICMP_TYPES = new Map(Object.entries({ unreachable: 3, source_quench: 4, redirect: 5, time_exceeded: 11, parameter_problem: 12 }));
 
 const ECN: readonly TcpSpec['ecn'][] = ['noecn', 'ect0', 'ect1', 'ce'];
 
@@ -52,7 +52,7 @@ const isDigits = /^\d+$/;
 type OptionParser = (rest: string, s: Scanner, defines: Defines) => TcpOption;
 const numeric = (kind: number): OptionParser => (rest, s) => (isDigits.test(rest) ? option(kind, Number(rest)) : fail(s, `a number, not '${rest}'`));
 const octets = (kind: number): OptionParser => (rest, s, defines) => bytesOption(kind, hexBytes(s, rest, defines));
-const optionParsers: Readonly<Record<string, OptionParser>> = {
+const optionParsers: ReadonlyMap<string, OptionParser> = new Map(Object.entries<OptionParser>({
   eol: () => option(TCPOPT_EOL),
   nop: () => option(TCPOPT_NOP),
   sackOK: () => option(TCPOPT_SACK_PERM),
@@ -69,7 +69,7 @@ const optionParsers: Readonly<Record<string, OptionParser>> = {
   md5: octets(TCPOPT_MD5SIG),
   FO: octets(TCPOPT_FASTOPEN),
   FOEXP: octets(TCPOPT_EXP),
-};
+}));
 
 /** What stands between < and >; null for `...`. */
 function parseOptions(s: Scanner, defines: Defines): readonly TcpOption[] | null {
@@ -78,7 +78,7 @@ function parseOptions(s: Scanner, defines: Defines): readonly TcpOption[] | null
   if (text === '') return [];
   return text.replace(/,\s*$/, '').split(',').map((part) => {
     const [, name = '', rest = ''] = /^(\w+)\s*(.*)$/.exec(part.trim()) ?? [];
-    const parse = optionParsers[name] ?? fail(s, `a TCP option (${Object.keys(optionParsers).join(', ')}), not '${part.trim()}'`);
+    const parse = optionParsers.get(name) ?? fail(s, `a TCP option (${[...optionParsers.keys()].join(', ')}), not '${part.trim()}'`);
     return parse(rest.trim(), s, defines);
   });
 }
@@ -118,10 +118,10 @@ function parseTcp(s: Scanner, defines: Defines): TcpSpec {
 
 function parseIcmp(s: Scanner, defines: Defines): IcmpSpec {
   const name = word(s, 'an ICMP type');
-  const type = ICMP_TYPES[name] ?? fail(s, Object.keys(ICMP_TYPES).join(', '));
+  const type = ICMP_TYPES.get(name) ?? fail(s, [...ICMP_TYPES.keys()].join(', '));
   let code = match(s, /[A-Za-z_]\w*/y)?.[0] ?? '';
   for (let i = 0; i < 8 && defines.has(code); i++) code = defines.get(code) ?? code;
-  const number_ = code === '' ? 0 : (ICMP_UNREACHABLE_CODES[code] ?? fail(s, Object.keys(ICMP_UNREACHABLE_CODES).join(', ')));
+  const number_ = code === '' ? 0 : (ICMP_UNREACHABLE_CODES.get(code) ?? fail(s, [...ICMP_UNREACHABLE_CODES.keys()].join(', ')));
   const mtu = match(s, /mtu\b/y) === null ? 0 : number(s, 'an MTU');
   let quoted: IcmpSpec['quoted'] = null;
   if (accept(s, '[')) {

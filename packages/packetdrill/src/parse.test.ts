@@ -80,6 +80,10 @@ test('ports before a segment', () => {
 
 test.each([
   ['--tolerance_usec=7000\n0 close(3) = 0', 'script:1: expected an option that packetdrill has\n--tolerance_usec=7000\n^'],
+  ['--mtu=many\n0 close(3) = 0', 'expected a number for --mtu'],
+  ['--ip_version=ipv6\n0 close(3) = 0', 'expected ipv4 (there is no other) for --ip_version'],
+  ['0 < icmp constructor', 'expected unreachable'],
+  ['0 < S 0:0(0) win 1 <constructor>', "not 'constructor'"],
   ['0 < S 0:5(4) win 1', 'script:1: expected 0:4(4)'],
   ['0 < S 0:0(0) win 1 <mss x>', "a number, not 'x'"],
   ['0 < S 0:0(0) win 1 <huh>', "not 'huh'"],

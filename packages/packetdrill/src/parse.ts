@@ -58,13 +58,23 @@ function parseAction(s: Scanner, defines: Defines): Action {
   return parseCall(s, defines);
 }
 
+/** What the value of an option must be, where it means something here. */
+const VALUES: ReadonlyMap<string, { readonly pattern: RegExp; readonly what: string }> = new Map([
+  ...['mtu', 'tolerance_usecs', 'tcp_ts_tick_usecs'].map((name) => [name, { pattern: /^\d+$/, what: 'a number' }] as const),
+  ...['local_ip', 'remote_ip'].map((name) => [name, { pattern: /^\d+\.\d+\.\d+\.\d+$/, what: 'an IPv4 address' }] as const),
+  ['ip_version', { pattern: /^ipv4/, what: 'ipv4 (there is no other)' }],
+]);
+
+const ANY_VALUE = { pattern: /^/, what: '' };
+
 function parseOptions(s: Scanner): Map<string, string> {
   const options = new Map<string, string>();
   for (let found = match(s, OPTION); found !== null; found = match(s, OPTION)) {
     const [all, name = '', value = 'true'] = found;
-    if (!OPTIONS.has(name)) {
+    const { pattern, what } = VALUES.get(name) ?? ANY_VALUE;
+    if (!OPTIONS.has(name) || !pattern.test(value)) {
       s.pos -= all.length;
-      fail(s, 'an option that packetdrill has');
+      fail(s, OPTIONS.has(name) ? `${what} for --${name}` : 'an option that packetdrill has');
     }
     options.set(name, value.replace(/^"(.*)"$/, '$1'));
   }

@@ -70,6 +70,7 @@ export interface Settings {
   readonly localIp: string;
   readonly remoteIp: string;
   readonly tolerance: number;
+  readonly mtu: number;
 }
 
 /** A script's own options go before the runner's. */
@@ -78,6 +79,7 @@ export function settingsOf(script: Script, options: RunOptions): Settings {
     localIp: script.options.get('local_ip') ?? options.localIp ?? '192.168.0.1',
     remoteIp: script.options.get('remote_ip') ?? options.remoteIp ?? '192.0.2.1',
     tolerance: Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000),
+    mtu: Number(script.options.get('mtu') ?? 1500),
   };
 }
 

@@ -52,11 +52,10 @@ export async function runLinuxChild(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const job = JSON.parse(line) as Job;
     const script = parseScript(job.text, job.file, new Map(job.defines));
-    const { localIp } = settingsOf(script, job.options);
-    const mtu = Number(script.options.get('mtu') ?? 1500);
+    const { localIp, mtu } = settingsOf(script, job.options);
     must(libc, 'unshare', CLONE_NEWNET);
     const target = new LinuxTarget(libc, localIp, job.options.prefixLength ?? 16, mtu, job.options.defaults ?? {});
-    if (!rehearsed) await rehearse(target, localIp);
+    if (!rehearsed) await rehearse(target, localIp, mtu);
     rehearsed = true;
     const result = await runScriptOn(linuxOps, target, script, { ...job.options, progress: (at) => writeSync(1, `${at}\n`) });
     writeSync(1, `${JSON.stringify(result)}\n`);

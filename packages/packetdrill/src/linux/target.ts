@@ -138,10 +138,16 @@ function begin(t: LinuxTarget): void {
   t.start = clock(t);
 }
 
+/** Closes what the script left open. */
+export function closeOpened(t: LinuxTarget): void {
+  for (const fd of t.opened) invoke(t.libc, 'close', fd);
+  t.opened.clear();
+}
+
 async function close(t: LinuxTarget): Promise<string> {
   schedule(t, SCHED_OTHER);
   for (const undo of t.undo) undo();
-  for (const fd of t.opened) invoke(t.libc, 'close', fd);
+  closeOpened(t);
   closeWire(t.libc, t.wire);
   return Promise.resolve('');
 }
