@@ -71,33 +71,46 @@ function failed(script: Script, line: number, message: string): Result {
 
 /** A process that runs scripts; none before the first, and after one that failed. */
 export class LinuxRunner {
-  child: ChildProcessWithoutNullStreams | null = null;
-  lines: Interface | null = null;
+  /** A LinuxChild; whoever uses this package need not have Node's types. */
+  child: object | null;
+
+  constructor() {
+    this.child = null;
+  }
 }
 
-function startChild(runner: LinuxRunner): ChildProcessWithoutNullStreams {
+interface LinuxChild {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly lines: Interface;
+}
+
+function childOf(runner: LinuxRunner): LinuxChild | null {
+  return runner.child as LinuxChild | null;
+}
+
+function startChild(runner: LinuxRunner): LinuxChild {
   const main = `import { runLinuxChild } from ${JSON.stringify(import.meta.url)};\nawait runLinuxChild();`;
   const child = spawn(process.execPath, ['--max-semi-space-size=64', '--input-type=module', '--eval', main]);
   child.stdin.on('error', () => undefined);
-  runner.child = child;
-  runner.lines = createInterface({ input: child.stdout });
-  return child;
+  const started: LinuxChild = { process: child, lines: createInterface({ input: child.stdout }) };
+  runner.child = started;
+  return started;
 }
 
 /** Lets the process of a runner end. */
 export function closeLinuxRunner(runner: LinuxRunner): void {
-  runner.child?.stdin.end();
+  childOf(runner)?.process.stdin.end();
   runner.child = null;
 }
 
 function killChild(runner: LinuxRunner): void {
-  runner.child?.kill('SIGKILL');
+  childOf(runner)?.process.kill('SIGKILL');
   runner.child = null;
 }
 
 /** Has the runner's process do a job: its result, or what it was at when it ended without one. */
 async function runOn(runner: LinuxRunner, script: Script, job: Job): Promise<Result> {
-  const child = runner.child ?? startChild(runner);
+  const { process: child, lines } = childOf(runner) ?? startChild(runner);
   let at = 0;
   let errors = '';
   let killed = false;
@@ -113,7 +126,7 @@ async function runOn(runner: LinuxRunner, script: Script, job: Job): Promise<Res
   const result = await new Promise<Result>((resolve, reject) => {
     const onLine = (line: string): void => {
       if (line.startsWith('{')) {
-        runner.lines?.off('line', onLine);
+        lines.off('line', onLine);
         child.off('error', reject);
         child.off('close', onClose);
         resolve(JSON.parse(line) as Result);
@@ -129,7 +142,7 @@ async function runOn(runner: LinuxRunner, script: Script, job: Job): Promise<Res
       const why = errors.trim() === '' ? 'the process that ran it has ended without a result' : errors.trim();
       resolve(failed(script, at, killed ? 'has not ended' : why));
     };
-    runner.lines?.on('line', onLine);
+    lines.on('line', onLine);
     child.on('error', reject);
     child.on('close', onClose);
     child.stdin.write(`${JSON.stringify(job)}\n`);
