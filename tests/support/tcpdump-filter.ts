@@ -1,9 +1,9 @@
-// What tcpdump makes of a filter: the program that libpcap compiles (`tcpdump -ddd`), and a machine that runs it, which knows nothing
-// of @stack/pcap-filter. So a filter is compared on every packet of every capture without a process for each.
-import { spawnSync } from 'node:child_process';
+// What tcpdump makes of a filter: the program that its libpcap compiles (`tcpdump -ddd` prints it), and a machine that runs it, which
+// knows nothing of @stack/pcap-filter. So a filter is compared on every packet of every capture without a process for each.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import koffi from 'koffi';
 
 /** One struct bpf_insn. */
 export interface BpfInsn {
@@ -37,28 +37,51 @@ function emptyCapture(linkType: number): string {
   return file;
 }
 
-/** Compiles each of its arguments; behind each, a line with the status. One process for all: starting one from here is slow. */
-const COMPILE = 'options=$1; file=$2; shift 2; for filter in "$@"; do tcpdump $options -r "$file" -- "$filter" 2>&1; echo "status $?"; done';
+/** libpcap itself, as tcpdump calls it; loaded with the first filter. */
+const libpcap = (() => {
+  let bound: ReturnType<typeof bind> | null = null;
+  const bind = () => {
+    const library = koffi.load('libpcap.so.0.8');
+    koffi.struct('bpf_insn', { code: 'uint16_t', jt: 'uint8_t', jf: 'uint8_t', k: 'uint32_t' });
+    const program = koffi.struct('bpf_program', { bf_len: 'uint', bf_insns: 'bpf_insn *' });
+    return {
+      openOffline: library.func('pcap_open_offline', 'void *', ['str', koffi.out('uint8_t *')]) as (file: string, error: Uint8Array) => unknown,
+      compile: library.func('pcap_compile', 'int', ['void *', koffi.out(koffi.pointer(program)), 'str', 'int', 'uint32_t']) as (
+        (pcap: unknown, program: BpfProgram, text: string, optimize: number, netmask: number) => number),
+      freecode: library.func('pcap_freecode', 'void', [koffi.pointer(program)]) as (program: BpfProgram) => void,
+      geterr: library.func('pcap_geterr', 'str', ['void *']) as (pcap: unknown) => string,
+      close: library.func('pcap_close', 'void', ['void *']) as (pcap: unknown) => void,
+    };
+  };
+  return () => bound ??= bind();
+})();
+
+interface BpfProgram {
+  bf_len: number;
+  bf_insns: unknown;
+}
 
 /** libpcap's programs of `filters` for a file of `linkType`; `optimized` as tcpdump has them unless -O is given. */
 export function tcpdumpPrograms(filters: readonly string[], linkType: number, optimized: boolean): Compiled[] {
-  const options = optimized ? '-ddd' : '-ddd -O';
-  const done = spawnSync('sh', ['-c', COMPILE, 'sh', options, emptyCapture(linkType), ...filters], { encoding: 'utf8', maxBuffer: 1 << 28 });
-  return done.stdout.split(/^status (\d+)\n/m).flatMap((output, i, parts) => (i % 2 === 0 && i + 1 < parts.length ? [compiledOf(output, parts[i + 1] === '0')] : []));
+  return filters.map((text) => {
+    const { openOffline, compile, freecode, geterr, close } = libpcap();
+    const pcap = openOffline(emptyCapture(linkType), new Uint8Array(256));
+    try {
+      const compiled: BpfProgram = { bf_len: 0, bf_insns: null };
+      if (compile(pcap, compiled, text, optimized ? 1 : 0, 0) < 0) return refused(geterr(pcap));
+      const program = koffi.decode(compiled.bf_insns, 'bpf_insn', compiled.bf_len) as BpfInsn[];
+      freecode(compiled);
+      return { program, error: '' };
+    } finally {
+      close(pcap);
+    }
+  });
 }
 
-function compiledOf(output: string, succeeded: boolean): Compiled {
+function refused(error: string): Compiled {
   // That is what the optimizer calls a program that only says no.
-  if (output.includes('expression rejects all packets')) return { program: [{ code: 6, jt: 0, jf: 0, k: 0 }], error: '' };
-  const lines = output.trim().split('\n');
-  if (!succeeded) return { program: null, error: lines.at(-1) ?? '' };
-  // Behind what it says of the file: the number of instructions, then the instructions.
-  return { program: lines.filter((line) => /^\d+( \d+){3}$/.test(line)).map(insnOf), error: '' };
-}
-
-function insnOf(line: string): BpfInsn {
-  const [code, jt, jf, k] = line.split(' ').map(Number);
-  return { code: code!, jt: jt!, jf: jf!, k: k! };
+  if (error.includes('expression rejects all packets')) return { program: [{ code: 6, jt: 0, jf: 0, k: 0 }], error: '' };
+  return { program: null, error };
 }
 
 /** What a program says of a packet: no, yes, or no because a load was outside it, or a divisor 0. */
