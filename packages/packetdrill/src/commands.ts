@@ -4,7 +4,7 @@
  */
 import { ipRouteAdd, ipRouteDel, type IpRouteSpec } from '@stack/ip';
 import type { Host } from '@stack/host';
-import { sysctlRead, type CtlValue } from '@stack/kernel';
+import { snmpSnapshot, sysctlRead, type CtlValue, type SnmpMib } from '@stack/kernel';
 import {
   devGraftQdisc, fqChange, fqOps, NETIF_F_GRO, NETIF_F_GSO, NETIF_F_TSO, NETIF_F_TSO_ECN, netdevUpdateFeatures, pfifoOps, qdiscCreate, TCQ_F_CAN_BYPASS,
   type FqOptions,
@@ -14,6 +14,7 @@ import { tcpMetricsFlush } from '@stack/tcp';
 import { commandLines, sysctlWords } from './command-lines.ts';
 import { linuxSettings } from './freebsd.ts';
 import type { ScriptNic } from './nic.ts';
+import { pipelineStages, runPipeline } from './pipeline.ts';
 
 /** A command that failed or that is not known. */
 export class CommandError extends Error {
@@ -26,6 +27,8 @@ export interface Machine {
   readonly nic: ScriptNic;
   /** The sysctls that `defaults.sh` sets. */
   readonly defaults: Readonly<Record<string, CtlValue>>;
+  /** The counters as nstat has last seen them. */
+  readonly nstatHistory: Map<string, number>;
 }
 
 function parseValue(text: string): CtlValue {
@@ -125,11 +128,25 @@ function procNetTcp(host: Host): string[] {
   ));
 }
 
-/** `grep PATTERN FILE… | grep PATTERN`: fails when nothing is left. */
-function grep(machine: Machine, line: string): void {
-  let lines = procNetTcp(machine.host);
-  for (const [, , pattern = ''] of line.matchAll(/grep\s+(["'])(.*?)\1/g)) lines = lines.filter((one) => one.includes(pattern));
-  if (lines.length === 0) throw new CommandError(`${line}: nothing found`);
+/** A group of counters as /proc/net/snmp and /proc/net/netstat have it: a line of names, and one of values. */
+function procMib({ prefix, names, values }: SnmpMib): string[] {
+  return [`${prefix}: ${names.join(' ')}`, `${prefix}: ${[...values].join(' ')}`];
+}
+
+/** The lines of a file under /proc. */
+function readProc({ host }: Machine, path: string): readonly string[] | null {
+  const extended = path === '/proc/net/netstat';
+  if (extended || path === '/proc/net/snmp') return [...host.net.snmp.values()].filter(({ prefix }) => prefix.endsWith('Ext') === extended).flatMap(procMib);
+  if (path === '/proc/net/tcp') return procNetTcp(host);
+  const value = path.startsWith('/proc/sys/') ? sysctlRead(host.net, path.slice('/proc/sys/'.length).replaceAll('/', '.')) : null;
+  return value === null ? null : [Array.isArray(value) ? value.join('\t') : String(value)];
+}
+
+function pipeline(machine: Machine, line: string): void {
+  const counters = new Map(Object.entries(snmpSnapshot(machine.host.net)));
+  const { status, unknown } = runPipeline({ counters, history: machine.nstatHistory, read: (path) => readProc(machine, path) }, line);
+  if (unknown !== null) throw new CommandError(`${line}: ${unknown} is not known here in a pipeline; there are ${Object.keys(pipelineStages).join(', ')}`);
+  if (status !== 0) throw new CommandError(`${line}: status ${status}`);
 }
 
 /** `dd bs=N count=M of=FILE`: a file of zeros. */
@@ -165,13 +182,11 @@ const commands: Readonly<Record<string, Command>> = {
   ip: (machine, words) => ipCommand(machine, words),
   ethtool: (machine, words) => ethtool(machine, words),
   tc: (machine, words) => tc(machine, words),
-  grep: (machine, _words, line) => grep(machine, line),
   dd: (machine, words) => dd(machine, words),
   rm: (machine, words) => words.forEach((word) => sysUnlink(machine.host.task, word)),
   kldload: (_machine, _words, line, notes) => notes.push(`# ${line}: passed over`),
   /* Parameters of Linux's modules, written to /sys: what they switch on is on here. */
   echo: nothing,
-  nstat: nothing,
   sync: nothing,
   true: nothing,
 };
@@ -180,8 +195,12 @@ const commands: Readonly<Record<string, Command>> = {
 export function runCommands(machine: Machine, text: string): string[] {
   const notes: string[] = [];
   for (const { name, words, line } of commandLines(text)) {
+    if (pipelineStages[name] !== undefined) {
+      pipeline(machine, line);
+      continue;
+    }
     const command = commands[name];
-    if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${Object.keys(commands).join(', ')}`);
+    if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${[...Object.keys(commands), ...Object.keys(pipelineStages)].join(', ')}`);
     command(machine, words, line, notes);
   }
   return notes;

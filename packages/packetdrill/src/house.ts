@@ -4,8 +4,8 @@
 import { createHost, type Host } from '@stack/host';
 import { inAton } from '@stack/inet-sock';
 import { ipRouteAdd } from '@stack/ip';
-import { createWorld, sleep, worldCrossing, type CtlValue, type World } from '@stack/kernel';
-import { exitTask, SOL_TCP, sysCall, sysGetsockopt } from '@stack/socket';
+import { createWorld, sleep, snmpSnapshot, worldCrossing, type CtlValue, type World } from '@stack/kernel';
+import { exitTask, SO_MEMINFO, SOL_SOCKET, SOL_TCP, sysCall, sysGetsockopt } from '@stack/socket';
 import { TCP_INFO } from '@stack/tcp';
 import { makeCall, type HouseCalls } from './calls.ts';
 import { runCommands } from './commands.ts';
@@ -19,6 +19,7 @@ class HouseTarget {
   readonly host: Host;
   readonly nic: ScriptNic;
   readonly defaults: Readonly<Record<string, CtlValue>>;
+  readonly nstatHistory: Map<string, number>;
   /** World time in ns when the script began. */
   start: number;
 
@@ -28,6 +29,7 @@ class HouseTarget {
     this.nic = new ScriptNic(this.host.net, 'tun0');
     this.nic.dev.mtu = mtu;
     this.defaults = defaults;
+    this.nstatHistory = new Map();
     this.start = 0;
     this.host.addNic({ device: this.nic.dev, address: `${localIp}/${prefixLength}` });
     sysCall(ipRouteAdd(this.host.net, { dst: 'default', dev: 'tun0' }), 'ip route add default');
@@ -82,11 +84,12 @@ async function nextSent(t: HouseTarget, limit: number): Promise<Sent | null> {
   return sent;
 }
 
-function tcpInfo(t: HouseTarget, fd: number): Map<string, number> | null {
-  const info = sysGetsockopt(t.host.task, fd, SOL_TCP, TCP_INFO);
+/** The numbers of an option's struct under C's names. */
+function fieldsOf(t: HouseTarget, fd: number, level: number, name: number, prefix: string): Map<string, number> | null {
+  const info = sysGetsockopt(t.host.task, fd, level, name);
   if (typeof info !== 'object') return null;
   const numbers = Object.entries(info).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
-  return new Map(numbers.map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
+  return new Map(numbers.map(([field, value]) => [prefix + field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
 }
 
 async function close(t: HouseTarget): Promise<string> {
@@ -111,7 +114,9 @@ const houseOps: TargetOps<HouseTarget> = {
     const calls: HouseCalls = { ...context, task: t.host.task, start: t.start };
     return makeCall(calls, name, args);
   },
-  tcpInfo,
+  tcpInfo: (t, fd) => fieldsOf(t, fd, SOL_TCP, TCP_INFO, ''),
+  meminfo: (t, fd) => fieldsOf(t, fd, SOL_SOCKET, SO_MEMINFO, 'sk_'),
+  counters: (t) => new Map(Object.entries(snmpSnapshot(t.host.net))),
   close,
 };
 

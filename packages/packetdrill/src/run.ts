@@ -9,9 +9,9 @@ import type { CtlValue } from '@stack/kernel';
 import { checkResult, int } from './call-args.ts';
 import { Connection, compareSegment, inboundNumbers, noteInbound } from './expect.ts';
 import { FREEBSD_OPTIONS } from './freebsd.ts';
+import { pythonNames } from './python-names.ts';
 import { runPython } from './python.ts';
 import type { CallAction, Event, IcmpSpec, PacketSpec, Script, TcpSpec, When } from './script.ts';
-import { symbols } from './symbols.ts';
 import type { CallContext, Outcome, TargetOps } from './target.ts';
 import { formatSegment, icmpPacket, readSegment, tcpPacket, udpPacket, type Segment } from './wire.ts';
 
@@ -277,18 +277,6 @@ async function finishBlocked(run: Run): Promise<void> {
   if (!returned) throw new Mismatch(`line ${blocked.event.line}: ${blocked.event.text}\nhas not returned at ${seconds(blocked.due)}`);
 }
 
-/** TCP_INFO's fields as `tcpi_…`, and the constants that assertions use. */
-function pythonNames(run: Run): Map<string, number> {
-  const names = new Map(symbols);
-  for (const fd of [...run.calls.fds.values()].reverse()) {
-    const info = run.ops.tcpInfo(run.target, fd);
-    if (info === null) continue;
-    for (const [name, value] of info) names.set(name, value);
-    return names;
-  }
-  return names;
-}
-
 async function runEvent(run: Run, event: Event): Promise<void> {
   const { at } = due(run, event.when);
   await act(run, event);
@@ -315,7 +303,7 @@ async function act(run: Run, event: Event): Promise<void> {
   await reach(run, due(run, event.when).at);
   if (action.kind === 'packet') run.ops.receive(run.target, inboundBytes(run, action.packet));
   else if (action.kind === 'command') runCommandBlock(run, action.text);
-  else runPython(action.text, pythonNames(run), (line) => run.log.push(line));
+  else runPython(action.text, pythonNames(run.ops, run.target, [...run.calls.fds.values()], action.text), (line) => run.log.push(line));
 }
 
 function failureOf(run: Run, event: Event | null, error: unknown): Failure {

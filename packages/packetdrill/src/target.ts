@@ -52,6 +52,10 @@ export interface TargetOps<T> {
   readonly call: (t: T, context: CallContext, name: string, args: readonly Expr[], blocking: boolean) => Outcome;
   /** The fields of a socket's TCP_INFO as `tcpi_…`; null if the descriptor is no TCP socket. */
   readonly tcpInfo: (t: T, fd: number) => ReadonlyMap<string, number> | null;
+  /** A socket's SO_MEMINFO as `sk_…`; null if the descriptor is no socket. */
+  readonly meminfo: (t: T, fd: number) => ReadonlyMap<string, number> | null;
+  /** SNMP counters by the names that nstat has: 0 when the script began. */
+  readonly counters: (t: T) => ReadonlyMap<string, number>;
   /** Ends it. Resolves with what broke in the target itself; empty if nothing. */
   readonly close: (t: T) => Promise<string>;
 }

@@ -53,10 +53,15 @@ export async function runLinuxChild(): Promise<void> {
     const job = JSON.parse(line) as Job;
     const script = parseScript(job.text, job.file, new Map(job.defines));
     const { localIp, mtu } = settingsOf(script, job.options);
+    const prefixLength = job.options.prefixLength ?? 16;
+    if (!rehearsed) {
+      must(libc, 'unshare', CLONE_NEWNET);
+      await rehearse(new LinuxTarget(libc, localIp, prefixLength, mtu, {}), localIp, mtu);
+      rehearsed = true;
+    }
+    // A namespace of the script's own: its counters are 0.
     must(libc, 'unshare', CLONE_NEWNET);
-    const target = new LinuxTarget(libc, localIp, job.options.prefixLength ?? 16, mtu, job.options.defaults ?? {});
-    if (!rehearsed) await rehearse(target, localIp, mtu);
-    rehearsed = true;
+    const target = new LinuxTarget(libc, localIp, prefixLength, mtu, job.options.defaults ?? {});
     const result = await runScriptOn(linuxOps, target, script, { ...job.options, progress: (at) => writeSync(1, `${at}\n`) });
     writeSync(1, `${JSON.stringify(result)}\n`);
   }

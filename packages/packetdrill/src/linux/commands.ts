@@ -26,6 +26,8 @@ export interface LinuxMachine {
   congestion: string | null;
   /** What puts back settings that all namespaces share. */
   readonly undo: (() => void)[];
+  /** A file for nstat, which need not be there. */
+  readonly nstatHistory: string;
 }
 
 function writeSysctl(name: string, value: string, ifThere: boolean): void {
@@ -63,8 +65,10 @@ function assignments(machine: LinuxMachine, words: readonly string[], notes: str
   }
 }
 
-function shell(command: string): void {
-  const { status, stderr, signal, error } = spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000 });
+function shell({ nstatHistory }: LinuxMachine, command: string): void {
+  // nstat remembers what it has seen, for all namespaces, in a file: this script's is its own.
+  const env = { ...process.env, NSTAT_HISTORY: nstatHistory };
+  const { status, stderr, signal, error } = spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000, env });
   if (status === 0) return;
   throw new Error(`${command}: ${error?.message ?? (signal === null ? `status ${status}` : signal)}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
 }
@@ -103,8 +107,8 @@ export function runLinuxCommands(machine: LinuxMachine, text: string): string[] 
     else if (name === 'sysctl' && !/[|&;]/.test(line)) assignments(machine, words, notes);
     else if (name === 'kldload') notes.push(`# ${line}: passed over`);
     else if (name === 'ethtool') ethtool(machine.libc, words);
-    else if (name === 'ip' && words[0] === 'route' && words[1] === 'change') shell(line.replace('change', 'replace'));
-    else shell(line);
+    else if (name === 'ip' && words[0] === 'route' && words[1] === 'change') shell(machine, line.replace('change', 'replace'));
+    else shell(machine, line);
   }
   return notes;
 }

@@ -39,4 +39,5 @@ export async function rehearse(target: LinuxTarget, localIp: string, mtu: number
     await runScriptOn(ops, target, script, { localIp, remoteIp: PEER, tolerance: 1e6 });
     closeOpened(target);
   }
+  await linuxOps.close(target);
 }

@@ -4,7 +4,9 @@
  * Times are the kernel's: a packet's is when it left, whenever this process comes to read it. Waiting is done in a thread of
  * libuv's pool, so that a call that blocks can return meanwhile; the last part of a millisecond in this one, to be punctual.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runLinuxCommands, setCongestion } from './commands.ts';
 import { makeLinuxCall } from './calls.ts';
 import { closeWire, drainWire, injectPacket, openWire, type Wire } from './device.ts';
@@ -18,6 +20,10 @@ const PR_SET_TIMERSLACK = 29;
 const SCHED_OTHER = 0;
 const SCHED_FIFO = 1;
 const POLLIN = 1;
+const SOL_SOCKET = 1;
+const SO_MEMINFO = 55;
+/** SK_MEMINFO_… in their order. */
+const MEMINFO = ['rmem_alloc', 'rcvbuf', 'wmem_alloc', 'sndbuf', 'fwd_alloc', 'wmem_queued', 'optmem', 'backlog', 'drops'];
 const SOL_TCP = 6;
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
@@ -40,6 +46,7 @@ export class LinuxTarget {
   readonly opened: Set<number>;
   /** What puts back settings that the whole machine shares. */
   readonly undo: (() => void)[];
+  readonly nstatHistory: string;
   /** µs of the real-time clock when the script began. */
   start: number;
 
@@ -55,6 +62,7 @@ export class LinuxTarget {
     this.infoLength = new Memory(this.libc, 4);
     this.opened = new Set();
     this.undo = [];
+    this.nstatHistory = join(tmpdir(), `nstat.${process.pid}.${performance.now()}`);
     this.start = 0;
     this.pollfd.view.setInt32(0, this.wire.tap, true);
     this.pollfd.view.setInt16(4, POLLIN, true);
@@ -117,6 +125,25 @@ function tcpInfo(t: LinuxTarget, fd: number): Map<string, number> | null {
   return parseTcpInfo(t.info.view, t.infoLength.view.getUint32(0, true));
 }
 
+function meminfo(t: LinuxTarget, fd: number): Map<string, number> | null {
+  t.infoLength.view.setUint32(0, TCP_INFO_MAX, true);
+  if (invoke(t.libc, 'getsockopt', fd, SOL_SOCKET, SO_MEMINFO, t.info.address, t.infoLength.address) < 0) return null;
+  return new Map(MEMINFO.map((name, i) => [`sk_${name}`, t.info.view.getUint32(i * 4, true)]));
+}
+
+/** /proc/net/snmp and /proc/net/netstat: for each group a line of names and one of values. The namespace is this thread's. */
+function counters(): Map<string, number> {
+  const out = new Map<string, number>();
+  for (const file of ['snmp', 'netstat']) {
+    const lines = readFileSync(`/proc/self/net/${file}`, 'utf8').trim().split('\n').map((line) => line.split(' '));
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const [group = '', ...names] = lines[i] ?? [];
+      names.forEach((name, at) => out.set(group.slice(0, -1) + name, Number(lines[i + 1]?.[at + 1])));
+    }
+  }
+  return out;
+}
+
 /** Fails for what is no TCP socket. */
 function giveCongestion(t: LinuxTarget, fd: number, name: string): void {
   t.info.bytes.set(new TextEncoder().encode(name));
@@ -149,6 +176,7 @@ async function close(t: LinuxTarget): Promise<string> {
   for (const undo of t.undo) undo();
   closeOpened(t);
   closeWire(t.libc, t.wire);
+  rmSync(t.nstatHistory, { force: true });
   return Promise.resolve('');
 }
 
@@ -181,5 +209,7 @@ export const linuxOps: TargetOps<LinuxTarget> = {
     return noteOpened(t, context, name, args, outcome);
   },
   tcpInfo,
+  meminfo,
+  counters,
   close,
 };
