@@ -116,7 +116,7 @@ function fibCheckNh(net: Net, cfg: FibConfig, gw: number, dev: NetDevice | null,
   return 0;
 }
 
-/** A gateway must be a neighbour: reached on the link, and not ourselves (RFC 1812 §5.2.4.3). */
+/** A gateway must be a neighbour, reached on the link; or, as Linux has it, an address of ours: then the device is all that counts. */
 function fibCheckGateway(net: Net, dev: NetDevice | null, flags: number, nh: FibNh): number {
   if ((flags & RTNH_F_ONLINK) !== 0) {
     if (dev === null) return -ENODEV;
@@ -130,7 +130,8 @@ function fibCheckGateway(net: Net, dev: NetDevice | null, flags: number, nh: Fib
     flowi4InitLookup(fl, nh.gw, 0, 0, dev === null ? 0 : dev.ifindex, 0, RT_SCOPE_LINK);
     const res = net.ipv4.checkResult;
     if (fibLookup(net, fl, res) !== 0) return -ENETUNREACH;
-    if (res.type !== RTN_UNICAST || res.nh === null) return -ENETUNREACH;
+    if (res.type !== RTN_UNICAST && res.type !== RTN_LOCAL) return -EINVAL;
+    if (res.nh === null) return -ENETUNREACH;
     nh.dev = res.nh.dev;
     nh.scope = res.scope;
     if (nh.dev === null) return -ENETUNREACH;

@@ -69,17 +69,19 @@ const scriptNicOps: NetDeviceOps = {
   ndoSetMacAddress: null, ndoFixFeatures: null, ndoSetFeatures: null, ndoFeaturesCheck: null,
 };
 
-/* What a packet counts for in receive buffers is what Linux's TUN device makes of it: the sizes of kmalloc's objects, x86-64. */
+/* What a packet counts for in receive buffers is what Linux's TUN device makes of it (6.18, x86-64): a head out of kmalloc, a page at most, and pages. */
 const TUN_PAD = 64;
 const SHARED_INFO = 320;
 const SK_BUFF = 256;
-const SMALL_HEAD = 704;
+const SMALL_HEAD = 576;
 const PAGE = 4096;
+/** Octets that a head of a page holds. */
+const PAGE_HEAD = PAGE - TUN_PAD - SHARED_INFO;
 
-/** Octets of the head of a packet of `len`; one that does not fit a page is in pages of its own, behind a small head. */
+/** Octets of the head of a packet of `len`. */
 function tunHead(len: number): number {
-  if (TUN_PAD + len >= PAGE) return SMALL_HEAD;
   const size = ((TUN_PAD + len + 63) & ~63) + SHARED_INFO;
+  if (size > PAGE) return PAGE;
   return size <= SMALL_HEAD ? SMALL_HEAD : 1 << (32 - Math.clz32(size - 1));
 }
 
@@ -89,7 +91,7 @@ export function nicReceive(nic: ScriptNic, bytes: Uint8Array): void {
   const head = tunHead(bytes.length);
   const skb = netdevAllocSkb(dev, Math.max(bytes.length, head - TUN_PAD - SHARED_INFO));
   if (skb === null) throw new Error('no memory for a packet');
-  skb.truesize = head + SK_BUFF + (head === SMALL_HEAD && bytes.length > SMALL_HEAD ? Math.ceil(bytes.length / PAGE) * PAGE : 0);
+  skb.truesize = SK_BUFF + head + Math.ceil(Math.max(bytes.length - PAGE_HEAD, 0) / PAGE) * PAGE;
   skb.buf.set(bytes, __skbPut(skb, bytes.length));
   skb.protocol = ETH_P_IP;
   skb.pktType = PACKET_HOST;

@@ -220,10 +220,8 @@ export function tcpCleanupRbuf(sk: TcpSock, copied: number): void {
   if (due) tcpSendAck(sk);
 }
 
-/** TCP_CM_INQ: bytes that wait; 1 at the end of the stream, so that the reader comes for the 0. */
+/** TCP_CM_INQ: sequence numbers that wait, a FIN's too; 1 at the end of the stream, so that the reader comes for the 0. */
 function tcpInqHint(sk: TcpSock): number {
   const inq = (sk.rcvNxt - sk.copiedSeq) | 0;
-  if (inq === 0 && sockFlag(sk, SOCK_DONE)) return 1;
-  // The FIN's number is not a byte.
-  return inq > 0 && sockFlag(sk, SOCK_DONE) ? inq - 1 : inq;
+  return inq === 0 && sockFlag(sk, SOCK_DONE) ? 1 : inq;
 }
