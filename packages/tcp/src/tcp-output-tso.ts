@@ -76,7 +76,7 @@ export function tcpMssSplitPoint(
 
 /**
  * Should a large sk_buff wait for the next ACK, to become larger? Not if it is as large as may be, if a third of a
- * window is free, or if the ACK is not expected within half a round trip.
+ * window is free, or if the ACK is not expected within a millisecond, or half a round trip.
  */
 export function tcpTsoShouldDefer(sk: TcpSock, skb: SkBuff, maxSegs: number): number {
   if (sk.icskCaState >= TCP_CA_Recovery) return TSO_SEND_NOW;
@@ -98,9 +98,10 @@ export function tcpTsoShouldDefer(sk: TcpSock, skb: SkBuff, maxSegs: number): nu
   } else if (limit > 3 * mss) {
     return TSO_SEND_NOW;
   }
-  // The next ACK is too far away.
-  const age = (sk.tcpMstamp - tcpSkbTimestampUs(head)) | 0;
-  if (age < sk.srttUs >> 4) return TSO_SEND_NOW;
+  // The next ACK is too far away. (Linux 6.18; older ones waited for half a round trip.)
+  const srtt = sk.srttUs >> 3;
+  const expected = (tcpSkbTimestampUs(head) + srtt - sk.tcpMstamp) | 0;
+  if (expected > Math.min(srtt >> 1, TSO_DEFER_MAX_US)) return TSO_SEND_NOW;
 
   if (congWin < sendWin) {
     if (congWin <= skb.len) return TSO_DEFER_CWND_LIMITED;
