@@ -1,6 +1,7 @@
 /*
  * Reading a script's arguments, and comparing what a call gave back with what the script says.
  */
+import { inAton, inNtoa } from '@stack/inet-sock';
 import { errnoName } from '@stack/kernel';
 import type { Expr } from './script.ts';
 
@@ -52,6 +53,53 @@ export function same(what: string, want: Expr | undefined, got: unknown): void {
   if (want.kind === 'string' && want.value !== String(got)) throw new CallError(`${what}: expected "${want.value}", got "${String(got)}"`);
 }
 
+/** An address that a script spells out, `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("1.2.3.4")}`; what it does not is the default. */
+export interface End {
+  readonly family: number;
+  readonly ip: number;
+  readonly port: number;
+}
+
+const AF_INET = 2;
+
+export function endOf(spec: Expr | undefined, ip: number, port: number): End {
+  const family = field(spec, 'sa_family') ?? field(spec, 'sin_family');
+  const address = field(spec, 'sin_addr');
+  const portOf = field(spec, 'sin_port');
+  return {
+    family: family?.kind === 'int' ? family.value : AF_INET,
+    ip: address?.kind === 'string' ? inAton(address.value) : address?.kind === 'int' ? address.value : ip,
+    port: portOf?.kind === 'int' ? portOf.value : port,
+  };
+}
+
+/** Compares an address that came back with what a script spells out of it. */
+export function checkEnd(want: Expr | undefined, got: End): void {
+  if (want?.kind !== 'struct') return;
+  const wanted = endOf(want, got.ip, got.port);
+  same('the port', { kind: 'int', value: wanted.port }, got.port);
+  if (wanted.ip !== got.ip) throw new CallError(`the address: expected ${inNtoa(wanted.ip)}, got ${inNtoa(got.ip)}`);
+}
+
+/** What an epoll event carries, however the script names it. */
+export function epollData(event: Expr | undefined): Expr | undefined {
+  return field(event, 'fd') ?? field(event, 'ptr') ?? field(event, 'u32') ?? field(event, 'u64');
+}
+
+/** Compares the fields of a struct that a script names with those that came back. */
+export function sameFields(want: Expr | undefined, got: ReadonlyMap<string, unknown>): void {
+  if (want?.kind !== 'struct') return;
+  for (const [name, value] of want.fields) {
+    if (!got.has(name)) throw new CallError(`${name}: there is no such field; there are ${[...got.keys()].join(', ')}`);
+    same(name, value, got.get(name));
+  }
+}
+
+/** Whether an iovec's buffer is one: a number in its place is an address, and none of ours. */
+export function iovIsBuffer(item: Expr): boolean {
+  return item.kind !== 'struct' || (item.items[0] ?? field(item, 'iov_base'))?.kind !== 'int';
+}
+
 /** `{..., 2000}`: the length of that buffer. */
 export function iovLength(item: Expr): number {
   return item.kind === 'struct' ? number(item.items[1] ?? field(item, 'iov_len'), 'iov_len') : 0;
@@ -68,10 +116,13 @@ export function formatResult(result: number): string {
   return result >= 0 ? String(result) : `-1 ${errnoName(-result)}`;
 }
 
+/** Names of errnos that Linux has twice. */
+const ALIASES: Readonly<Record<string, string>> = { EWOULDBLOCK: 'EAGAIN', ENOTSUP: 'EOPNOTSUPP', EDEADLOCK: 'EDEADLK' };
+
 /** Compares a result with the script's; throws a CallError. */
 export function checkResult(name: string, want: Expr, errno: string | null, got: number): void {
   if (want.kind === 'any') return;
   const wanted = want.kind === 'int' ? want.value : 0;
-  if (errno !== null ? got === (got < 0 ? got : NaN) && errnoName(-got) === errno : got === wanted || (wanted === -1 && got < 0)) return;
+  if (errno !== null ? got < 0 && errnoName(-got) === (ALIASES[errno] ?? errno) : got === wanted || (wanted === -1 && got < 0)) return;
   throw new CallError(`${name}: expected ${errno === null ? wanted : `-1 ${errno}`}, got ${formatResult(got)}`);
 }

@@ -5,12 +5,12 @@
 import { SockAddrIn } from '@stack/inet-sock';
 import { ENOSYS } from '@stack/kernel';
 import {
-  Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, MSG_FASTOPEN, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
-  sysEpollWait, sysFcntl, sysGetsockopt, sysIoctl, sysListen, sysOpen, sysPipe, sysPoll, sysRead, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendfile, sysSendmsg, sysSendto,
-  SOL_TCP, sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, type Task,
+  Cmsg, EpollEvent, F_GETFL, Iovec, Linger, MsgHdr, PollFd, ScmTimestamping, sysAccept, sysBind, sysClose, sysConnect, sysEpollCreate, sysEpollCtl,
+  sysEpollWait, sysFcntl, sysGetpeername, sysGetsockname, sysGetsockopt, sysIoctl, sysListen, sysOpen, sysPipe, sysPoll, sysRead, sysReadv, sysRecv, sysRecvfrom, sysRecvmsg, sysSend, sysSendfile, sysSendmsg, sysSendto,
+  SOL_TCP, sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, sysWritev, type Task,
 } from '@stack/socket';
 import { TCP_FASTOPEN_KEY } from '@stack/tcp';
-import { CallError, checkStamp, field, int, iovLength, listOf, number, octetsOf, pointee, PORT, same, type Args } from './call-args.ts';
+import { CallError, checkEnd, checkStamp, endOf, epollData, field, int, iovIsBuffer, iovLength, listOf, number, octetsOf, pointee, PORT, same, sameFields, type Args } from './call-args.ts';
 import type { Expr } from './script.ts';
 import type { CallContext, Outcome } from './target.ts';
 
@@ -28,7 +28,15 @@ function fd(c: HouseCalls, args: Args, i = 0): number {
   return c.fds.get(number) ?? number;
 }
 
-const remote = (c: HouseCalls): SockAddrIn => new SockAddrIn(c.remoteIp, PORT);
+function address(spec: Expr | undefined, ip: number): SockAddrIn {
+  const end = endOf(spec, ip, PORT);
+  return new SockAddrIn(end.ip, end.port, end.family);
+}
+
+/** Where to send: NULL and what is left out is where the socket is connected to. */
+function destination(c: HouseCalls, spec: Expr | undefined): SockAddrIn | null {
+  return spec === undefined || spec.kind === 'int' ? null : address(spec, c.remoteIp);
+}
 
 /** The buffer in front of its length, args[i]: zeros; an address, NULL or any, is no buffer at all. */
 function zeros(args: Args, i: number): Uint8Array {
@@ -38,7 +46,7 @@ function zeros(args: Args, i: number): Uint8Array {
 /** `{..., 2000}`: a buffer of that length. */
 function iovecs(value: Expr | undefined): Iovec[] {
   if (value?.kind !== 'array') return [];
-  return value.items.map((item) => new Iovec(new Uint8Array(iovLength(item))));
+  return value.items.map((item) => (iovIsBuffer(item) ? new Iovec(new Uint8Array(iovLength(item))) : new Iovec(null as unknown as Uint8Array, iovLength(item))));
 }
 
 function message(spec: Expr | undefined): MsgHdr {
@@ -108,15 +116,34 @@ function optionValue(args: Args): number | string | Linger | Uint8Array {
   const value = args[3];
   if (value?.kind === 'string') return int(args, 2) === TCP_FASTOPEN_KEY && int(args, 1) === SOL_TCP ? octetsOf(value.value) : value.value;
   const struct = pointee(value);
-  if (struct?.kind === 'struct') return new Linger(number(field(struct, 'onoff'), 'onoff'), number(field(struct, 'linger'), 'linger'));
+  if (struct?.kind === 'struct') return new Linger(number(field(struct, 'onoff') ?? field(struct, 'l_onoff'), 'onoff'), number(field(struct, 'linger') ?? field(struct, 'l_linger'), 'linger'));
   return int(args, 3);
+}
+
+/** A struct's fields under C's names. */
+function cFields(struct: object): Map<string, unknown> {
+  return new Map(Object.entries(struct).map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]));
+}
+
+function checkOption(want: Expr | undefined, got: number | object): void {
+  if (typeof got === 'number') same('the option', want, got);
+  else if (want?.kind === 'struct' && got instanceof Linger) sameFields(want, new Map([...cFields(got), ['onoff', got.lOnoff], ['linger', got.lLinger]]));
+  else if (want?.kind === 'struct') sameFields(want, cFields(got));
+  else if (want?.kind === 'string' && 'name' in got) same('the option', want, got.name);
+  else same('the option', want, 'value' in got ? got.value : got);
 }
 
 const getsockopt: Call = (c, args) => {
   const got = sysGetsockopt(c.task, fd(c, args), int(args, 1), int(args, 2));
   const result = typeof got === 'number' && got < 0 ? got : 0;
-  const want = pointee(args[3]);
-  return { result, check: () => (result === 0 ? same('the option', want, typeof got === 'object' && 'value' in got ? got.value : got) : undefined) };
+  return { result, check: () => (result === 0 ? checkOption(pointee(args[3]), got) : undefined) };
+};
+
+/** getsockname, getpeername. */
+const nameOf = (call: typeof sysGetsockname): Call => (c, args) => {
+  const name = new SockAddrIn();
+  const result = call(c.task, fd(c, args), name);
+  return { result, check: () => (result === 0 ? checkEnd(args[1], { family: name.saFamily, ip: name.sinAddr, port: name.sinPort }) : undefined) };
 };
 
 const poll: Call = (c, args) => {
@@ -138,14 +165,15 @@ const epollWait: Call = (c, args) => {
     result: sysEpollWait(c.task, fd(c, args), events, int(args, 3)),
     check: (count) => specs.slice(0, count).forEach((spec, i) => {
       same('events', field(spec, 'events'), events[i]?.events);
-      same('fd', field(spec, 'fd'), events[i]?.data);
+      same('fd', epollData(spec), events[i]?.data);
     }),
   };
 };
 
 const epollCtl: Call = (c, args) => {
   const events = field(args[3], 'events');
-  const event = events === undefined ? null : new EpollEvent(number(events, 'events') >>> 0, int(args, 2));
+  const data = epollData(args[3]);
+  const event = events === undefined ? null : new EpollEvent(number(events, 'events') >>> 0, data?.kind === 'int' ? data.value : int(args, 2));
   return { result: sysEpollCtl(c.task, fd(c, args), int(args, 1), fd(c, args, 2), event) };
 };
 
@@ -169,22 +197,24 @@ const ioctl: Call = (c, args) => {
 /** Every call that scripts make, by name. */
 const calls: Readonly<Record<string, Call>> = {
   socket: (c, args) => ({ result: sysSocket(c.task, int(args, 0, 2), int(args, 1), int(args, 2)), opens: true }),
-  bind: (c, args) => ({ result: sysBind(c.task, fd(c, args), new SockAddrIn(c.localIp, PORT)) }),
+  bind: (c, args) => ({ result: sysBind(c.task, fd(c, args), address(args[1], c.localIp)) }),
   listen: (c, args) => ({ result: sysListen(c.task, fd(c, args), int(args, 1)) }),
   accept: (c, args) => ({ result: sysAccept(c.task, fd(c, args)), opens: true }),
-  connect: (c, args) => ({ result: sysConnect(c.task, fd(c, args), remote(c)) }),
+  accept4: (c, args) => ({ result: sysAccept(c.task, fd(c, args), null, int(args, 3)), opens: true }),
+  readv: (c, args) => ({ result: sysReadv(c.task, fd(c, args), iovecs(args[1])) }),
+  writev: (c, args) => ({ result: sysWritev(c.task, fd(c, args), iovecs(args[1])) }),
+  connect: (c, args) => ({ result: sysConnect(c.task, fd(c, args), address(args[1], c.remoteIp)) }),
+  getsockname: nameOf(sysGetsockname),
+  getpeername: nameOf(sysGetpeername),
   read: (c, args) => ({ result: sysRead(c.task, fd(c, args), zeros(args, 2)) }),
   write: (c, args) => ({ result: sysWrite(c.task, fd(c, args), zeros(args, 2)) }),
   recv: (c, args) => ({ result: sysRecv(c.task, fd(c, args), zeros(args, 2), int(args, 3)) }),
   recvfrom: (c, args) => ({ result: sysRecvfrom(c.task, fd(c, args), zeros(args, 2), int(args, 3), null) }),
   send: (c, args) => ({ result: sysSend(c.task, fd(c, args), zeros(args, 2), int(args, 3)) }),
-  sendto: (c, args) => {
-    const flags = int(args, 3);
-    return { result: sysSendto(c.task, fd(c, args), zeros(args, 2), flags, (flags & MSG_FASTOPEN) !== 0 ? remote(c) : null) };
-  },
+  sendto: (c, args) => ({ result: sysSendto(c.task, fd(c, args), zeros(args, 2), int(args, 3), destination(c, args[4])) }),
   sendmsg: (c, args) => {
     const msg = message(args[1]);
-    if ((int(args, 2) & MSG_FASTOPEN) !== 0) msg.msgName = remote(c);
+    msg.msgName = destination(c, field(args[1], 'msg_name'));
     return { result: sysSendmsg(c.task, fd(c, args), msg, int(args, 2)) };
   },
   recvmsg,
@@ -204,6 +234,7 @@ const calls: Readonly<Record<string, Call>> = {
   splice: (c, args) => ({ result: sysSplice(c.task, fd(c, args), fd(c, args, 2), int(args, 4), int(args, 5)) }),
   poll,
   epoll_create: (c) => ({ result: sysEpollCreate(c.task), opens: true }),
+  epoll_create1: (c) => ({ result: sysEpollCreate(c.task), opens: true }),
   epoll_ctl: epollCtl,
   epoll_wait: epollWait,
 };

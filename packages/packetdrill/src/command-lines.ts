@@ -28,16 +28,30 @@ export function commandLines(text: string): CommandLine[] {
     if (joined.length > 0 && /^(\/proc\/sys\/|net\.)\S+=/.test(line)) joined[joined.length - 1] += ` ${line}`;
     else joined.push(line);
   }
-  const commands = joined.map((line) => {
-    const [path = '', ...words] = line.split(/\s+/);
-    return { name: path.slice(path.lastIndexOf('/') + 1), words, line };
-  });
+  const commands = joined.map(commandOf);
   return commands.filter(({ name }) => !name.startsWith('sysctl_restore_'));
+}
+
+/** A line cut at each `||`: what is run until one succeeds. */
+export function alternatives(line: string): string[] {
+  const out: string[] = [''];
+  for (const [part] of line.matchAll(/"(?:[^"\\]|\\.)*"|'[^']*'|\([^()]*\)|\|\||[\s\S]/g)) {
+    if (part === '||') out.push('');
+    else out[out.length - 1] += part;
+  }
+  return out.map((one) => one.trim());
+}
+
+/** A command's name, the last part of its path, and its words. */
+export function commandOf(line: string): CommandLine {
+  const [path = '', ...words] = line.split(/\s+/);
+  return { name: path.slice(path.lastIndexOf('/') + 1), words, line };
 }
 
 /** The assignments among a command's words: `NAME=VALUE`, or a path under /proc/sys. */
 export function sysctlWords(words: readonly string[]): [name: string, value: string][] {
-  return words.filter((word) => !word.startsWith('-') && word.indexOf('=') > 0).map((word) => {
+  const bare = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+  return bare.filter((word) => !word.startsWith('-') && word.indexOf('=') > 0).map((word) => {
     const equals = word.indexOf('=');
     return [word.slice(0, equals).replace(/^\/proc\/sys\//, '').replaceAll('/', '.'), word.slice(equals + 1).replace(/^(["'])(.*)\1$/, '$2')];
   });

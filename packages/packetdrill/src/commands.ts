@@ -11,8 +11,8 @@ import {
 } from '@stack/netdev';
 import { O_CREAT, O_TRUNC, O_WRONLY, sysClose, sysOpen, sysUnlink, sysWrite } from '@stack/socket';
 import { tcpMetricsFlush } from '@stack/tcp';
-import { commandLines, sysctlWords } from './command-lines.ts';
-import { linuxSettings } from './freebsd.ts';
+import { alternatives, commandLines, commandOf, sysctlWords } from './command-lines.ts';
+import { FREEBSD_COMMANDS, linuxSettings } from './freebsd.ts';
 import type { ScriptNic } from './nic.ts';
 import { pipelineStages, runPipeline } from './pipeline.ts';
 
@@ -184,24 +184,64 @@ const commands: Readonly<Record<string, Command>> = {
   tc: (machine, words) => tc(machine, words),
   dd: (machine, words) => dd(machine, words),
   rm: (machine, words) => words.forEach((word) => sysUnlink(machine.host.task, word)),
-  kldload: (_machine, _words, line, notes) => notes.push(`# ${line}: passed over`),
   /* Parameters of Linux's modules, written to /sys: what they switch on is on here. */
   echo: nothing,
   sync: nothing,
   true: nothing,
+  ':': nothing,
+  cd: nothing,
+  set: nothing,
+  false: (_machine, _words, line) => {
+    throw new CommandError(`${line}: status 1`);
+  },
 };
+
+function runCommand(machine: Machine, line: string, notes: string[]): void {
+  const { name, words } = commandOf(line);
+  if (pipelineStages[name] !== undefined) {
+    pipeline(machine, line);
+    return;
+  }
+  if (FREEBSD_COMMANDS.has(name)) {
+    notes.push(`# ${line}: passed over`);
+    return;
+  }
+  const command = commands[name];
+  if (command === undefined) {
+    throw new CommandError(`${line}: no such command here; there are ${[...Object.keys(commands), ...Object.keys(pipelineStages)].join(', ')}. A host of the house has no shell: --linux has one`);
+  }
+  command(machine, words, line, notes);
+}
+
+/** `! COMMAND`, `COMMAND || COMMAND`. */
+function runLine(machine: Machine, line: string, notes: string[]): void {
+  const [first = '', ...others] = alternatives(line);
+  const inverted = /^!\s+(.*)$/s.exec(first)?.[1];
+  try {
+    runCommand(machine, inverted ?? first, notes);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (inverted !== undefined) return;
+    if (others.length === 0) throw error;
+    runLine(machine, others.join(' || '), notes);
+    return;
+  }
+  if (inverted === undefined) return;
+  if (others.length === 0) throw new CommandError(`${line}: status 0, which ! makes a failure`);
+  runLine(machine, others.join(' || '), notes);
+}
+
+const VARIABLE = /^(?:export\s+)?([A-Za-z_]\w*)=(\S*|"[^"]*"|'[^']*')$/;
 
 /** Runs a block of commands; throws a CommandError at the first that fails. Returns notes for the log: what it passed over. */
 export function runCommands(machine: Machine, text: string): string[] {
   const notes: string[] = [];
-  for (const { name, words, line } of commandLines(text)) {
-    if (pipelineStages[name] !== undefined) {
-      pipeline(machine, line);
-      continue;
-    }
-    const command = commands[name];
-    if (command === undefined) throw new CommandError(`${line}: no such command here; there are ${[...Object.keys(commands), ...Object.keys(pipelineStages)].join(', ')}`);
-    command(machine, words, line, notes);
+  const variables = new Map<string, string>();
+  for (const { line } of commandLines(text)) {
+    const expanded = line.replace(/\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})/g, (_all, bare?: string, braced?: string, otherwise = '') => variables.get(bare ?? braced ?? '') ?? otherwise);
+    const [, name, value = ''] = VARIABLE.exec(expanded) ?? [];
+    if (name === undefined) runLine(machine, expanded, notes);
+    else variables.set(name, value.replace(/^(["'])(.*)\1$/, '$2'));
   }
   return notes;
 }

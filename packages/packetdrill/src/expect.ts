@@ -3,20 +3,21 @@
  *
  * A script counts sequence numbers from the initial one of either side; the numbers of its SYNs are the initial ones.
  */
-import type { TcpOption, TcpSpec } from './script.ts';
+import type { IcmpSpec, IpSpec, PortSpec, TcpOption, TcpSpec, UdpSpec } from './script.ts';
 import { formatOptions, option, TCPOPT_SACK, TCPOPT_TIMESTAMP } from './tcp-options.ts';
-import type { Ends, Segment, WireNumbers } from './wire.ts';
+import { ECN_BITS, type Datagram, type Ends, type IcmpMessage, type IpHeader, type Segment, type WireNumbers } from './wire.ts';
 
 const FLAG_SYN = 2;
 const FLAG_RST = 4;
 const FLAG_ACK = 16;
+const IPPROTO_UDP = 17;
 const ECN_NAMES = ['noecn', 'ect1', 'ect0', 'ce'] as const;
 
 export class Connection implements Ends {
   readonly localIp: number;
-  readonly remoteIp: number;
+  remoteIp: number;
   localPort: number;
-  readonly remotePort: number;
+  remotePort: number;
   /** A listening socket: the next SYN begins a connection of its own. */
   listening: boolean;
   localIsn: number;
@@ -24,8 +25,8 @@ export class Connection implements Ends {
   /** Whether the host has chosen its port and initial sequence number; and the script's side its own. */
   started: boolean;
   remoteStarted: boolean;
-  /** Its last segment: what an ICMP error quotes if it does not say. */
-  lastSeq: number;
+  /** Its last segment, or datagram (null): what an ICMP error quotes if it does not say. */
+  lastSeq: number | null;
   lastLength: number;
   /** Timestamps: what the script called a value that the host sent. */
   readonly stamps: Map<number, number>;
@@ -62,8 +63,21 @@ export class Connection implements Ends {
     return true;
   }
 
-  /** The segment with its numbers counted as the script counts. */
-  relative(segment: Segment): TcpSpec {
+  /** The same of a datagram: the host's first tells its port. */
+  ownsDatagram({ daddr, dport, sport, length }: Datagram): boolean {
+    if (daddr !== this.remoteIp || dport !== this.remotePort) return false;
+    if (!this.started) {
+      this.started = true;
+      this.localPort = sport;
+    }
+    if (sport !== this.localPort) return false;
+    this.lastSeq = null;
+    this.lastLength = length;
+    return true;
+  }
+
+  /** The segment with its numbers counted as the script counts; of ports and of the IPv4 header what `spec` speaks of. */
+  relative(segment: Segment, spec: TcpSpec): TcpSpec {
     const rel = (value: number, isn: number): number => (value - isn) >>> 0;
     // In a SYN both numbers are as they are on the wire; the host's initial one is 0.
     const acked = rel(segment.ack, (segment.flags & FLAG_SYN) === 0 ? this.remoteIsn : 0);
@@ -72,10 +86,29 @@ export class Connection implements Ends {
     const nobodys = (segment.flags & (FLAG_RST | FLAG_ACK)) === (FLAG_RST | FLAG_ACK) && segment.seq === 0;
     const options = segment.options.map((o) => (o.kind === TCPOPT_SACK ? option(o.kind, ...o.values.map((v) => rel(v, this.remoteIsn))) : o));
     return {
-      kind: 'tcp', anyAck: false, ecn: ECN_NAMES[segment.tos & 3] ?? 'noecn', flags: segment.flags, seq: nobodys ? 0 : rel(segment.seq, this.localIsn), length: segment.length,
-      ack, win: segment.win, urg: segment.urg, options,
+      kind: 'tcp', anyAck: false, ...shownIp(segment, spec), ports: shownPorts(segment, spec), flags: segment.flags, seq: nobodys ? 0 : rel(segment.seq, this.localIsn),
+      length: segment.length, ack, win: segment.win, urg: segment.urg, options,
     };
   }
+}
+
+/** Of the IPv4 header: ECN always, the rest where the script speaks of it. */
+function shownIp({ tos, ttl }: IpHeader, spec: IpSpec): IpSpec {
+  return { ecn: ECN_NAMES[tos & 3] ?? 'noecn', tos: spec.tos === null ? null : tos, ttl: spec.ttl === null ? null : ttl };
+}
+
+function shownPorts({ sport, dport }: { readonly sport: number; readonly dport: number }, spec: PortSpec): PortSpec['ports'] {
+  return spec.ports === null ? null : { source: sport, destination: dport };
+}
+
+export function shownDatagram(datagram: Datagram, spec: UdpSpec): UdpSpec {
+  return { kind: 'udp', ...shownIp(datagram, spec), ports: shownPorts(datagram, spec), length: datagram.length };
+}
+
+/** An ICMP message with the numbers of what it quotes counted as the script counts; a segment of its own side that the host refuses. */
+export function shownIcmp(conn: Connection, { type, code, mtu, quoted, ...ip }: IcmpMessage, spec: IcmpSpec): IcmpSpec {
+  const seq = quoted === null || quoted.protocol === IPPROTO_UDP ? null : (quoted.seq - conn.remoteIsn) >>> 0;
+  return { kind: 'icmp', ...shownIp(ip, spec), type, code, mtu, quoted: spec.quoted === null || quoted === null ? null : { seq, length: quoted.length } };
 }
 
 /** The script's side has sent this: its first SYN tells its initial sequence number. */
@@ -121,6 +154,14 @@ function compareOptions(conn: Connection, spec: TcpSpec, shown: TcpSpec, tick: n
   });
 }
 
+/** What of the IPv4 header and the ports is not as the script says; empty if all is. */
+export function compareIp(spec: IpSpec & Partial<PortSpec>, shown: IpSpec & Partial<PortSpec>): string {
+  if (spec.ports !== undefined && spec.ports !== null && (spec.ports.source !== shown.ports?.source || spec.ports.destination !== shown.ports.destination)) return 'other ports';
+  if (spec.ecn !== 'any' && spec.ecn !== shown.ecn) return 'another ECN codepoint';
+  if (spec.tos !== null && (spec.tos | ECN_BITS[spec.ecn]) !== shown.tos) return 'another TOS';
+  return spec.ttl !== null && spec.ttl !== shown.ttl ? 'another TTL' : '';
+}
+
 /** What of the segment is not as the script says; empty if all is. */
 export function compareSegment(conn: Connection, spec: TcpSpec, segment: Segment, shown: TcpSpec, tick: number, tolerance: number): string {
   if (spec.flags !== shown.flags) return 'other flags';
@@ -128,7 +169,21 @@ export function compareSegment(conn: Connection, spec: TcpSpec, segment: Segment
   if (!spec.anyAck && spec.ack !== shown.ack) return 'another acknowledgment';
   if (spec.win !== null && spec.win !== shown.win) return 'another window';
   if (spec.urg !== null && spec.urg !== shown.urg) return 'another urgent pointer';
-  if (spec.ecn !== 'any' && spec.ecn !== shown.ecn) return 'another ECN codepoint';
+  const ip = compareIp(spec, shown);
+  if (ip !== '') return ip;
   if (!segment.zeros) return 'the payload is not all zeros';
   return compareOptions(conn, spec, shown, tick, tolerance) ? '' : 'other options';
+}
+
+export function compareDatagram(spec: UdpSpec, shown: UdpSpec, zeros: boolean): string {
+  if (spec.length !== shown.length) return 'another length';
+  return zeros ? compareIp(spec, shown) : 'the payload is not all zeros';
+}
+
+export function compareIcmp(spec: IcmpSpec, shown: IcmpSpec): string {
+  if (spec.type !== shown.type || spec.code !== shown.code) return 'another ICMP message';
+  if (spec.mtu !== 0 && spec.mtu !== shown.mtu) return 'another MTU';
+  const { quoted } = spec;
+  if (quoted !== null && (quoted.seq !== shown.quoted?.seq || quoted.length !== shown.quoted.length)) return 'another packet is quoted';
+  return compareIp(spec, shown);
 }

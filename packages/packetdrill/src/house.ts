@@ -10,7 +10,8 @@ import { TCP_INFO } from '@stack/tcp';
 import { makeCall, type HouseCalls } from './calls.ts';
 import { runCommands } from './commands.ts';
 import { nicReceive, ScriptNic } from './nic.ts';
-import { runScriptOn, settingsOf, type Result, type RunOptions } from './run.ts';
+import { settingsOf, type Result, type RunOptions } from './run-state.ts';
+import { runScriptOn } from './run.ts';
 import type { Script } from './script.ts';
 import type { Sent, TargetOps } from './target.ts';
 

@@ -6,4 +6,4 @@ export type { Action, Event, Expr, IcmpSpec, PacketSpec, Script, TcpOption, TcpS
 // Running them
 export { suiteDefines } from './suite.ts';
 export { runScript } from './house.ts';
-export type { Failure, Result, RunOptions } from './run.ts';
+export type { Failure, Result, RunOptions } from './run-state.ts';

@@ -60,7 +60,7 @@ test('`*` is any acknowledgment or window; the names of ECN codepoints may begin
 test('an ICMP error quotes a segment', () => {
   const { action } = only('0 < icmp unreachable frag_needed mtu 840 [0:1000(1000)]');
   if (action.kind !== 'packet') throw new Error('no packet');
-  expect(action.packet).toEqual({ kind: 'icmp', type: 3, code: 4, mtu: 840, quoted: { seq: 0, length: 1000 } });
+  expect(action.packet).toMatchObject({ kind: 'icmp', type: 3, code: 4, mtu: 840, quoted: { seq: 0, length: 1000 } });
 });
 
 test('options at the top, first and last commands', () => {
@@ -75,7 +75,29 @@ test('options that packetdrill has are taken, whether they mean something here o
 });
 
 test('ports before a segment', () => {
-  expect(segment('0 > [noecn] 8080 > 34567 S. 0:0(0) ack 1')).toEqual(segment('0 > [noecn] S. 0:0(0) ack 1'));
+  const ports = { source: 8080, destination: 34567 };
+  expect(segment('0 > [noecn] 8080 > 34567 S. 0:0(0) ack 1')).toEqual({ ...segment('0 > [noecn] S. 0:0(0) ack 1'), ports });
+});
+
+test('what stands in the IPv4 header, in either kind of brackets', () => {
+  expect(segment('0 > [ect0, tos 0x28] . 1:1(0) ack 1')).toMatchObject({ ecn: 'ect0', tos: 0x28, ttl: null });
+  expect(segment('0 < (ttl 64) . 1:1(0) ack 1')).toMatchObject({ ecn: 'any', tos: null, ttl: 64 });
+});
+
+test('datagrams, ICMP in either direction', () => {
+  const packet = (text: string): unknown => {
+    const { action } = only(text);
+    return action.kind === 'packet' ? action.packet : null;
+  };
+  expect(packet('0 > udp (1000)')).toMatchObject({ kind: 'udp', ports: null, length: 1000 });
+  expect(packet('0 < [tos 4] udp 5353 > 53 (0)')).toMatchObject({ kind: 'udp', tos: 4, ports: { source: 5353, destination: 53 }, length: 0 });
+  expect(packet('0 > icmp unreachable port_unreachable [udp (7)]')).toMatchObject({ kind: 'icmp', type: 3, code: 3, quoted: { seq: null, length: 7 } });
+  expect(packet('0 < icmp time_exceeded ttl_exceeded')).toMatchObject({ kind: 'icmp', type: 11, code: 0, quoted: null });
+});
+
+test('counters of AccECN', () => {
+  expect(segment('0 > . 1:1(0) ack 1 <ECN e0b 1 ceb 0 e1b 1,nop>').options?.[0]).toMatchObject({ kind: 172, values: [1, 0, 1] });
+  expect(segment('0 > . 1:1(0) ack 1 <ECN e1b 70000>').options?.[0]).toMatchObject({ kind: 174, values: [70000] });
 });
 
 test.each([
@@ -87,6 +109,10 @@ test.each([
   ['0 < S 0:5(4) win 1', 'script:1: expected 0:4(4)'],
   ['0 < S 0:0(0) win 1 <mss x>', "a number, not 'x'"],
   ['0 < S 0:0(0) win 1 <huh>', "not 'huh'"],
+  ['0 > [flowlabel 1] S 0:0(0)', 'there is no IPv6'],
+  ['0 < icmp time_exceeded port_unreachable', 'ttl_exceeded'],
+  ['0 < S 0:0(0) win 1 <ECN ceb 1>', 'e0b N ceb N e1b N'],
+  ['0 > S 0:0(0) <...>/udp(9899 > 9899)', 'no TCP in UDP'],
   ['0 close(3) 0', "expected '='"],
   ['\n\nnow close(3) = 0', 'script:3: expected a time in seconds\nnow close(3) = 0\n^'],
   ['0 setsockopt(3, SOL_WHAT, 1, [1], 4) = 0', 'SOL_WHAT has none'],

@@ -27,9 +27,20 @@ export interface TcpOption {
   readonly bytes: Uint8Array;
 }
 
-export interface TcpSpec {
-  readonly kind: 'tcp';
+/** What a script says of the IPv4 header in front: `[ect0]`, `(tos 0x28, ttl 64)`; null: any of the host's, 0 and 255 of the script's. */
+export interface IpSpec {
   readonly ecn: 'any' | 'noecn' | 'ect0' | 'ect1' | 'ce';
+  readonly tos: number | null;
+  readonly ttl: number | null;
+}
+
+/** Where from and where to: null if the script does not say. */
+export interface PortSpec {
+  readonly ports: { readonly source: number; readonly destination: number } | null;
+}
+
+export interface TcpSpec extends IpSpec, PortSpec {
+  readonly kind: 'tcp';
   readonly flags: number;
   readonly seq: number;
   readonly length: number;
@@ -42,16 +53,16 @@ export interface TcpSpec {
   readonly options: readonly TcpOption[] | null;
 }
 
-export interface IcmpSpec {
+export interface IcmpSpec extends IpSpec {
   readonly kind: 'icmp';
   readonly type: number;
   readonly code: number;
   readonly mtu: number;
-  /** The TCP segment that it quotes: sequence and length; null: the oldest octet not acknowledged. */
-  readonly quoted: { readonly seq: number; readonly length: number } | null;
+  /** What it quotes: a TCP segment's sequence and length, a datagram's length (seq null); null: what the host sent last. */
+  readonly quoted: { readonly seq: number | null; readonly length: number } | null;
 }
 
-export interface UdpSpec {
+export interface UdpSpec extends IpSpec, PortSpec {
   readonly kind: 'udp';
   readonly length: number;
 }

@@ -25,6 +25,9 @@ const others: Readonly<Record<string, number>> = {
   TCP_INFINITE_SSTHRESH: 0x7fffffff, TCP_CA_Open: 0, TCP_CA_Disorder: 1, TCP_CA_CWR: 2, TCP_CA_Recovery: 3, TCP_CA_Loss: 4,
   TCPI_OPT_TIMESTAMPS: 1, TCPI_OPT_SACK: 2, TCPI_OPT_WSCALE: 4, TCPI_OPT_ECN: 8, TCPI_OPT_ECN_SEEN: 16, TCPI_OPT_SYN_DATA: 32,
   O_RDONLY: 0, O_WRONLY: 1, O_RDWR: 2, O_CREAT: 64, O_NONBLOCK: 2048, SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4,
+  MSG_CMSG_CLOEXEC: 0x40000000, TCP_THIN_DUPACK: 17, TCP_REPAIR: 19, TCP_QUEUE_SEQ: 21, TCP_ULP: 31, TCP_ZEROCOPY_RECEIVE: 35, TCP_AO_ADD_KEY: 38, TCP_IS_MPTCP: 43,
+  IP_MINTTL: 21, IP_BIND_ADDRESS_NO_PORT: 24, IPV6_TCLASS: 67, INADDR_LOOPBACK: 0x7f000001, TCPI_OPT_USEC_TS: 64, TCPI_OPT_TFO_CHILD: 128,
+  SO_INCOMING_NAPI_ID: 56, SO_TXTIME: 61, SO_PREFER_BUSY_POLL: 69, SO_BUSY_POLL_BUDGET: 70, SO_TXREHASH: 74,
   FIONREAD: 0x541b, SIOCINQ: 0x541b, SIOCOUTQ: 0x5411, MSG_FASTOPEN: 0x20000000, MSG_ZEROCOPY: 0x4000000,
 };
 
@@ -34,5 +37,5 @@ function numbersOf(module: Readonly<Record<string, unknown>>): [string, number][
 
 /** Every name, and its number. */
 export const symbols: ReadonlyMap<string, number> = new Map([
-  ...numbersOf(errno), ...numbersOf(socket), ...numbersOf(tcp), ...Object.entries(others), ...Object.entries(freebsdSymbols),
+  ...Object.entries(freebsdSymbols), ...numbersOf(errno), ...numbersOf(socket), ...numbersOf(tcp), ...Object.entries(others),
 ]);

@@ -12,6 +12,9 @@ export const TCPOPT_SACK = 5;
 export const TCPOPT_TIMESTAMP = 8;
 export const TCPOPT_MD5SIG = 19;
 export const TCPOPT_FASTOPEN = 34;
+/** AccECN counters of 24 bits, ECT(0)'s first or ECT(1)'s (draft-ietf-tcpm-accurate-ecn §3.2.3). */
+export const TCPOPT_ACCECN0 = 172;
+export const TCPOPT_ACCECN1 = 174;
 export const TCPOPT_EXP = 254;
 /** The magic in front of a Fast Open cookie in the experimental option. */
 const FASTOPEN_MAGIC = 0xf989;
@@ -32,6 +35,10 @@ function u32(value: number): number[] {
   return [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 }
 
+function u24(value: number): number[] {
+  return [(value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+}
+
 type Encoder = (o: TcpOption) => number[];
 const value = (o: TcpOption, i: number): number => o.values[i] ?? 0;
 const encoders: Readonly<Record<number, Encoder>> = {
@@ -44,6 +51,8 @@ const encoders: Readonly<Record<number, Encoder>> = {
   [TCPOPT_TIMESTAMP]: (o) => [8, 10, ...u32(value(o, 0)), ...u32(value(o, 1))],
   [TCPOPT_MD5SIG]: (o) => [19, 2 + o.bytes.length, ...o.bytes],
   [TCPOPT_FASTOPEN]: (o) => [34, 2 + o.bytes.length, ...o.bytes],
+  [TCPOPT_ACCECN0]: (o) => [TCPOPT_ACCECN0, 2 + o.values.length * 3, ...o.values.flatMap(u24)],
+  [TCPOPT_ACCECN1]: (o) => [TCPOPT_ACCECN1, 2 + o.values.length * 3, ...o.values.flatMap(u24)],
   [TCPOPT_EXP]: (o) => [254, 4 + o.bytes.length, FASTOPEN_MAGIC >> 8, FASTOPEN_MAGIC & 255, ...o.bytes],
 };
 
@@ -60,6 +69,9 @@ function decodeOne(kind: number, body: DataView): TcpOption {
     case TCPOPT_WINDOW: return option(kind, body.getUint8(0));
     case TCPOPT_TIMESTAMP: return option(kind, body.getUint32(0), body.getUint32(4));
     case TCPOPT_SACK: return option(kind, ...Array.from({ length: body.byteLength >> 2 }, (_, i) => body.getUint32(i * 4)));
+    case TCPOPT_ACCECN0:
+    case TCPOPT_ACCECN1:
+      return option(kind, ...Array.from({ length: Math.floor(body.byteLength / 3) }, (_, i) => (body.getUint8(i * 3) << 16) | body.getUint16(i * 3 + 1)));
     default: {
       const skip = kind === TCPOPT_EXP ? 2 : 0;
       return bytesOption(kind, new Uint8Array(body.buffer, body.byteOffset + skip, body.byteLength - skip).slice());
@@ -67,12 +79,15 @@ function decodeOne(kind: number, body: DataView): TcpOption {
   }
 }
 
-/** The options of a header's octets; EOL and what follows it end the list. */
+/** The options of a header's octets; what follows an EOL is no option, and counts as EOL too. */
 export function decodeOptions(bytes: Uint8Array): TcpOption[] {
   const out: TcpOption[] = [];
   for (let at = 0; at < bytes.length;) {
     const kind = bytes[at] ?? 0;
-    if (kind === TCPOPT_EOL) break;
+    if (kind === TCPOPT_EOL) {
+      for (; at < bytes.length; at++) out.push(option(TCPOPT_EOL));
+      break;
+    }
     if (kind === TCPOPT_NOP) {
       out.push(option(kind));
       at++;
@@ -94,6 +109,10 @@ function edges(values: readonly number[]): string {
   return pairs.join(' ');
 }
 
+function counters(o: TcpOption, names: readonly string[]): string {
+  return ['ECN', ...o.values.map((count, i) => `${names[i]} ${count}`)].join(' ');
+}
+
 const formats: Readonly<Record<number, (o: TcpOption) => string>> = {
   [TCPOPT_EOL]: () => 'eol',
   [TCPOPT_NOP]: () => 'nop',
@@ -102,6 +121,8 @@ const formats: Readonly<Record<number, (o: TcpOption) => string>> = {
   [TCPOPT_SACK_PERM]: () => 'sackOK',
   [TCPOPT_SACK]: (o) => `sack ${edges(o.values)}`,
   [TCPOPT_TIMESTAMP]: (o) => `TS val ${o.values[0]} ecr ${o.values[1]}`,
+  [TCPOPT_ACCECN0]: (o) => counters(o, ['e0b', 'ceb', 'e1b']),
+  [TCPOPT_ACCECN1]: (o) => counters(o, ['e1b', 'ceb', 'e0b']),
   [TCPOPT_MD5SIG]: (o) => `md5 ${hex(o.bytes)}`,
   [TCPOPT_FASTOPEN]: (o) => (o.bytes.length === 0 ? 'FO' : `FO ${hex(o.bytes)}`),
   [TCPOPT_EXP]: (o) => (o.bytes.length === 0 ? 'FOEXP' : `FOEXP ${hex(o.bytes)}`),

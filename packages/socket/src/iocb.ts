@@ -2,6 +2,7 @@
  * Kiocbs of a task: taken for each call that moves data, put back when it has its result. In steady state nothing is
  * allocated.
  */
+import { EINVAL } from '@stack/kernel';
 import { Kiocb, NO_BYTES } from './file.ts';
 import type { File } from './file.ts';
 import { msgInit, UIO_MAXIOV } from './msghdr.ts';
@@ -53,13 +54,13 @@ export function iocbInitBuf(iocb: Kiocb, buf: Uint8Array, count: number, flags: 
   msg.msgUbuf = null;
 }
 
-/** Makes the message these vectors. False if a length is wrong. */
-export function iocbInitVec(iocb: Kiocb, iov: Iovec[]): boolean {
+/** Makes the message these vectors. 0, or -errno of msgInit(). */
+export function iocbInitVec(iocb: Kiocb, iov: Iovec[]): number {
   iocbInitBuf(iocb, NO_BYTES, 0, 0);
-  if (iov.length > UIO_MAXIOV) return false;
+  if (iov.length > UIO_MAXIOV) return -EINVAL;
   const msg = iocb.kiMsg;
   msg.msgIov = iov;
   msg.msgIovlen = iov.length;
   iocb.kiNbytes = msgInit(msg);
-  return iocb.kiNbytes >= 0;
+  return Math.min(iocb.kiNbytes, 0);
 }

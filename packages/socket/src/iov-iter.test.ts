@@ -1,4 +1,4 @@
-import { EFAULT, createNet, createWorld } from '@stack/kernel';
+import { EFAULT, EINVAL, createNet, createWorld } from '@stack/kernel';
 import { allocPage, allocSkb, consumeSkb, csumFold, csumPartial, installSkbuff, skbFillPageDesc, skbPut } from '@stack/skbuff';
 import { expect, test } from 'vitest';
 import {
@@ -106,7 +106,13 @@ test('skbCopyDatagramMsg reads linear part, fragments and fragment list, from an
 test('msgInit refuses lengths that are none', () => {
   const msg = makeMsgHdr([bytes('ab')]);
   msg.msgIov[0]!.iovLen = 3;
-  expect(msgInit(msg)).toBe(-1);
+  expect(msgInit(msg)).toBe(-EINVAL);
   msg.msgIovlen = 2;
-  expect(msgInit(msg)).toBe(-1);
+  expect(msgInit(msg)).toBe(-EINVAL);
+});
+
+test('msgInit: a buffer that is none is -EFAULT', () => {
+  const msg = makeMsgHdr([bytes('ab'), bytes('')]);
+  msg.msgIov[1]!.iovBase = null as unknown as Uint8Array;
+  expect(msgInit(msg)).toBe(-EFAULT);
 });

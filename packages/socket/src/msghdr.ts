@@ -4,6 +4,7 @@
  * The iterator lives in the MsgHdr itself, so that an operation that could not be finished goes on, when it is
  * restarted, where it stopped (see sleep.ts).
  */
+import { EFAULT, EINVAL } from '@stack/kernel';
 import type { UbufInfo } from '@stack/skbuff';
 
 /** An address of any family; each family's own class extends it (`SockAddrIn`). `AF_UNSPEC` alone dissolves a connection. */
@@ -142,12 +143,14 @@ export function makeMsgHdr(buffers: readonly Uint8Array[], name: SockAddr | null
   return msg;
 }
 
-/** Puts the iterator at the start. Returns the bytes that the message has room for, or -1 if a length is not one. */
+/** Puts the iterator at the start. Returns the bytes that the message has room for; -EINVAL if a length is not one, -EFAULT if a buffer is none. */
 export function msgInit(msg: MsgHdr): number {
   let count = 0;
   for (let i = 0; i < msg.msgIovlen; i++) {
     const iov = msg.msgIov[i];
-    if (iov === undefined || iov.iovLen < 0 || iov.iovLen > iov.iovBase.length) return -1;
+    if (iov === undefined) return -EINVAL;
+    if (!ArrayBuffer.isView(iov.iovBase)) return -EFAULT;
+    if (iov.iovLen < 0 || iov.iovLen > iov.iovBase.length) return -EINVAL;
     count += iov.iovLen;
   }
   msg.msgIterSeg = 0;

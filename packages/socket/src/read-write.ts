@@ -2,7 +2,7 @@
  * read, write, readv, writev (fs/read_write.c). Each returns bytes, or -errno, at once if it need not sleep; otherwise a
  * promise of that. sysWrite -> file.fOp.write = doSyncWrite -> file.fOp.aioWrite = sockAioWrite -> __sockSendmsg; sysRead alike.
  */
-import { EAGAIN, EBADF, EFAULT, EINVAL, worldLeave } from '@stack/kernel';
+import { EAGAIN, EBADF, EFAULT, worldLeave } from '@stack/kernel';
 import { fget } from './fdtable.ts';
 import type { File } from './file.ts';
 import { iocbGet, iocbInitVec, iocbPut } from './iocb.ts';
@@ -81,7 +81,8 @@ function doWritev(task: Task, fd: number, iov: Iovec[], options: SysOptions | un
   const file = fget(task, fd);
   if (file === null || (file.fMode & FMODE_WRITE) === 0) return -EBADF;
   const iocb = iocbGet(task, file);
-  const n = iocbInitVec(iocb, iov) ? file.fOp.aioWrite(iocb) : -EINVAL;
+  const error = iocbInitVec(iocb, iov);
+  const n = error === 0 ? file.fOp.aioWrite(iocb) : error;
   if (n === -EAGAIN && mayWriteSleep(file, iocb.kiMsg.msgFlags)) return writeSleep(task, fd, iocb, options);
   iocbPut(task, iocb);
   return n;
@@ -103,7 +104,8 @@ function doReadv(task: Task, fd: number, iov: Iovec[], options: SysOptions | und
   const file = fget(task, fd);
   if (file === null || (file.fMode & FMODE_READ) === 0) return -EBADF;
   const iocb = iocbGet(task, file);
-  const n = iocbInitVec(iocb, iov) ? file.fOp.aioRead(iocb) : -EINVAL;
+  const error = iocbInitVec(iocb, iov);
+  const n = error === 0 ? file.fOp.aioRead(iocb) : error;
   if (n === -EAGAIN && (file.fFlags & O_NONBLOCK) === 0) return readSleep(task, fd, iocb, options);
   iocbPut(task, iocb);
   return n;

@@ -3,7 +3,7 @@
  * sockSendmsg; the receiving ones alike. Each returns bytes, or -errno, at once if it need not sleep; otherwise a promise
  * of that. Until it settles, buffers and message belong to the call.
  */
-import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, worldLeave } from '@stack/kernel';
+import { EAGAIN, EFAULT, EMSGSIZE, worldLeave } from '@stack/kernel';
 import type { File } from './file.ts';
 import { iocbGet, iocbInitBuf, iocbPut } from './iocb.ts';
 import { msgInit, UIO_MAXIOV } from './msghdr.ts';
@@ -73,7 +73,7 @@ function doSendmsg(task: Task, fd: number, msg: MsgHdr, flags: number, options: 
   if (sock === null) return sockfdError(task, fd);
   if (msg.msgIovlen > UIO_MAXIOV) return -EMSGSIZE;
   const size = msgInit(msg);
-  if (size < 0) return -EINVAL;
+  if (size < 0) return size;
   const file = sock.file as File;
   msg.msgFlags = sockNonblock(file, flags) ? flags | MSG_DONTWAIT : flags;
   const n = sockSendmsg(sock, msg, size);
@@ -148,7 +148,7 @@ function doRecvmsg(task: Task, fd: number, msg: MsgHdr, flags: number, options: 
   if (sock === null) return sockfdError(task, fd);
   if (msg.msgIovlen > UIO_MAXIOV) return -EMSGSIZE;
   const size = msgInit(msg);
-  if (size < 0) return -EINVAL;
+  if (size < 0) return size;
   const file = sock.file as File;
   msg.msgFlags = 0;
   if (msg.msgControl !== null) msg.msgControl.length = 0;

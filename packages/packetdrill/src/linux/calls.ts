@@ -5,11 +5,12 @@
  * its own if the script says that it blocks -> its check of what came back through pointers.
  */
 import { ENOSYS } from '@stack/kernel';
-import { field, int, listOf, number, octetsOf, pointee, PORT, same, type Args } from '../call-args.ts';
+import { checkEnd, epollData, field, int, listOf, number, sameFields, octetsOf, pointee, PORT, same, type Args } from '../call-args.ts';
 import type { Expr } from '../script.ts';
 import type { CallContext, Outcome } from '../target.ts';
 import { invoke, invokeAsync, Memory, type CallName, type Libc } from './libc.ts';
-import { checkMessage, iovecs, makeMessage, receiveControl, sendControl, SOCKADDR_IN, sockaddrIn } from './structs.ts';
+import { checkMessage, iovecs, makeMessage, readSockaddrIn, receiveControl, sendControl, SOCKADDR_IN, sockaddrIn } from './structs.ts';
+import { parseTcpInfo, TCP_INFO_MAX } from './tcp-info.ts';
 
 /** What calls are made with. */
 export interface LinuxCalls extends CallContext {
@@ -33,6 +34,8 @@ type Call = (c: LinuxCalls, args: Args) => Prepared;
 /** struct epoll_event has no padding on x86 alone. */
 const EPOLL_EVENT = process.arch === 'x64' ? { size: 12, data: 4 } : { size: 16, data: 8 };
 const POLLFD = 8;
+const SOL_TCP = 6;
+const TCP_INFO = 11;
 
 function fd(c: LinuxCalls, args: Args, i = 0): number {
   const wanted = int(args, i, -1);
@@ -118,7 +121,7 @@ function optionNumber(view: DataView, length: number): number {
 
 const getsockopt: Call = (c, args) => {
   const want = pointee(args[3]);
-  const room = int(args, 4, want?.kind === 'string' ? 64 : want?.kind === 'struct' ? 8 : 4);
+  const room = int(args, 4, want?.kind === 'string' ? 64 : want?.kind === 'struct' ? (int(args, 2) === TCP_INFO ? TCP_INFO_MAX : 8) : 4);
   const value = new Memory(c.libc, Math.max(room, 64));
   const length = new Memory(c.libc, 4);
   length.view.setUint32(0, room, true);
@@ -127,6 +130,8 @@ const getsockopt: Call = (c, args) => {
     const got = length.view.getUint32(0, true);
     if (want?.kind === 'string') {
       same('the option', want, new TextDecoder().decode(value.bytes.subarray(0, got)).replace(/\0[\s\S]*$/, ''));
+    } else if (want?.kind === 'struct' && int(args, 1) === SOL_TCP && int(args, 2) === TCP_INFO) {
+      sameFields(want, parseTcpInfo(value.view, got));
     } else if (want?.kind === 'struct') {
       same('onoff', field(want, 'onoff') ?? field(want, 'l_onoff'), value.view.getInt32(0, true));
       same('linger', field(want, 'linger') ?? field(want, 'l_linger'), value.view.getInt32(4, true));
@@ -154,7 +159,7 @@ const epollWait: Call = (c, args) => {
   const events = new Memory(c.libc, Math.max(int(args, 2), 1) * EPOLL_EVENT.size);
   const check = (count: number): void => specs.slice(0, Math.max(count, 0)).forEach((spec, i) => {
     same('events', field(spec, 'events'), events.view.getUint32(i * EPOLL_EVENT.size, true));
-    same('fd', field(spec, 'fd'), events.view.getInt32(i * EPOLL_EVENT.size + EPOLL_EVENT.data, true));
+    same('fd', epollData(spec), events.view.getInt32(i * EPOLL_EVENT.size + EPOLL_EVENT.data, true));
   });
   return { args: [fd(c, args), events.address, int(args, 2), int(args, 3)], keep: [events], check };
 };
@@ -162,7 +167,7 @@ const epollWait: Call = (c, args) => {
 const epollCtl: Call = (c, args) => {
   const event = new Memory(c.libc, 16);
   const events = field(args[3], 'events');
-  const data = field(args[3], 'fd') ?? field(args[3], 'u32') ?? field(args[3], 'u64');
+  const data = epollData(args[3]);
   event.view.setUint32(0, events === undefined ? 0 : number(events, 'events') >>> 0, true);
   event.view.setInt32(EPOLL_EVENT.data, data?.kind === 'int' ? data.value : int(args, 2), true);
   return { args: [fd(c, args), int(args, 1), fd(c, args, 2), events === undefined ? 0 : event.address], keep: [event] };
@@ -206,11 +211,24 @@ const named = (name: 'local' | 'remote'): Call => (c, args) => {
   return { args: [fd(c, args), address.address, SOCKADDR_IN], keep: [address] };
 };
 
+/** getsockname, getpeername. */
+const nameOf: Call = (c, args) => {
+  const address = new Memory(c.libc, SOCKADDR_IN);
+  const length = new Memory(c.libc, 4);
+  length.view.setUint32(0, SOCKADDR_IN, true);
+  return {
+    args: [fd(c, args), address.address, length.address], keep: [address, length],
+    check: (result) => (result === 0 ? checkEnd(args[1], readSockaddrIn(address)) : undefined),
+  };
+};
+
 /** Every call that scripts make, by name. */
 const calls: Readonly<Record<string, Call>> = {
   socket: (_c, args) => ({ args: [int(args, 0, 2), int(args, 1), int(args, 2)], opens: true }),
   bind: named('local'),
   connect: named('remote'),
+  getsockname: nameOf,
+  getpeername: nameOf,
   listen: (c, args) => ({ args: [fd(c, args), int(args, 1)] }),
   accept: (c, args) => ({ args: [fd(c, args), 0, 0], opens: true }),
   accept4: (c, args) => ({ args: [fd(c, args), 0, 0, int(args, 3)], opens: true }),

@@ -4,8 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { commandLines, sysctlWords } from '../command-lines.ts';
-import { linuxSettings } from '../freebsd.ts';
+import { commandLines, sysctlWords, type CommandLine } from '../command-lines.ts';
+import { FREEBSD_COMMANDS, linuxSettings } from '../freebsd.ts';
 import { invoke, Memory, must, type Libc } from './libc.ts';
 import { DEVICE } from './device.ts';
 
@@ -68,7 +68,7 @@ function assignments(machine: LinuxMachine, words: readonly string[], notes: str
 function shell({ nstatHistory }: LinuxMachine, command: string): void {
   // nstat remembers what it has seen, for all namespaces, in a file: this script's is its own.
   const env = { ...process.env, NSTAT_HISTORY: nstatHistory };
-  const { status, stderr, signal, error } = spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000, env });
+  const { status, stderr, signal, error } = spawnSync('/bin/sh', ['-ec', command], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000, env });
   if (status === 0) return;
   throw new Error(`${command}: ${error?.message ?? (signal === null ? `status ${status}` : signal)}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
 }
@@ -93,22 +93,59 @@ function ethtool(libc: Libc, words: readonly string[]): void {
   invoke(libc, 'close', socket);
 }
 
-/** Runs a block of commands; throws at the first that fails. Returns notes for the log: what it passed over. */
+type Done = (machine: LinuxMachine, command: CommandLine, notes: string[]) => void;
+const setSysctls: Done = (machine, { words }, notes) => assignments(machine, words, notes);
+
+/** Done here, if they want nothing of a shell. */
+const here: Readonly<Record<string, Done>> = {
+  'defaults.sh': setDefaults,
+  'set_sysctls.py': setSysctls,
+  sysctl: setSysctls,
+  ethtool: (machine, { words }) => ethtool(machine.libc, words),
+};
+
+const passOver: Done = (_machine, { line }, notes) => notes.push(`# ${line}: passed over`);
+
+function doneHere({ name, line }: CommandLine): Done | undefined {
+  if (FREEBSD_COMMANDS.has(name)) return passOver;
+  return /[|&;$`<>]/.test(line) ? undefined : here[name];
+}
+
+/** What the commands behind it depend on. */
+const STATE = /^(?:cd|export|set|umask|[A-Za-z_]\w*=\S*$)(?:\s|$)/;
+
+/** What a line changes for all namespaces is put back in the end; a route that is not there is no error. */
+function forShell(machine: LinuxMachine, line: string): string {
+  const shared = /^echo\s+\S+\s*>\s*(\/sys\/\S+)$/.exec(line)?.[1];
+  if (shared !== undefined && existsSync(shared)) {
+    const before = readFileSync(shared, 'utf8');
+    machine.undo.push(() => writeFileSync(shared, before));
+  }
+  return line.replace(/^ip route change\b/, 'ip route replace');
+}
+
+/**
+ * Runs a block of commands; throws at the first that fails. Returns notes for the log: what it passed over. Commands that follow one
+ * another share a shell: its variables, its directory.
+ */
 export function runLinuxCommands(machine: LinuxMachine, text: string): string[] {
   const notes: string[] = [];
-  for (const { name, words, line } of commandLines(text)) {
-    const shared = /^echo\s+\S+\s*>\s*(\/sys\/\S+)$/.exec(line)?.[1];
-    if (shared !== undefined && existsSync(shared)) {
-      const before = readFileSync(shared, 'utf8');
-      machine.undo.push(() => writeFileSync(shared, before));
+  let script: string[] = [];
+  const flush = (): void => {
+    if (script.length > 0) shell(machine, script.join('\n'));
+    script = [];
+  };
+  let shellOnly = false;
+  for (const command of commandLines(text)) {
+    const done = shellOnly ? undefined : doneHere(command);
+    if (done === undefined) {
+      script.push(forShell(machine, command.line));
+      shellOnly ||= STATE.test(command.line);
+      continue;
     }
-    if (name === 'defaults.sh') setDefaults(machine);
-    else if (name === 'set_sysctls.py') assignments(machine, words, notes);
-    else if (name === 'sysctl' && !/[|&;]/.test(line)) assignments(machine, words, notes);
-    else if (name === 'kldload') notes.push(`# ${line}: passed over`);
-    else if (name === 'ethtool') ethtool(machine.libc, words);
-    else if (name === 'ip' && words[0] === 'route' && words[1] === 'change') shell(machine, line.replace('change', 'replace'));
-    else shell(machine, line);
+    flush();
+    done(machine, command, notes);
   }
+  flush();
   return notes;
 }

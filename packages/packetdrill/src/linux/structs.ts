@@ -3,12 +3,12 @@
  * Every machine that koffi runs on with 64 bits lays them out so (little-endian).
  * Read first: socket(7), recvmsg(2), cmsg(3), ip(7) for IP_RECVERR, Documentation/networking/timestamping.rst.
  */
-import { inAton } from '@stack/inet-sock';
-import { CallError, checkStamp, field, iovLength, listOf, number, same } from '../call-args.ts';
+import { CallError, checkStamp, endOf, field, iovIsBuffer, iovLength, listOf, number, same, type End } from '../call-args.ts';
 import type { Expr } from '../script.ts';
 import { Memory, type Libc } from './libc.ts';
 
-const AF_INET = 2;
+/** No process has a page there. */
+const BAD_ADDRESS = 1n;
 export const SOCKADDR_IN = 16;
 const MSGHDR = 56;
 const CMSGHDR = 16;
@@ -20,16 +20,19 @@ const IP_RECVERR = 11;
 const SCM_TIMESTAMPING = 37;
 const SCM_TIMESTAMPING_NEW = 65;
 
-/** `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("1.2.3.4")}`; `...` is the default. */
+/** What a script spells out of an address; `...` is the default. */
 export function sockaddrIn(libc: Libc, spec: Expr | undefined, ip: number, port: number): Memory {
   const memory = new Memory(libc, SOCKADDR_IN);
-  const family = field(spec, 'sa_family') ?? field(spec, 'sin_family');
-  const address = field(spec, 'sin_addr');
-  const portOf = field(spec, 'sin_port');
-  memory.view.setUint16(0, family?.kind === 'int' ? family.value : AF_INET, true);
-  memory.view.setUint16(2, portOf?.kind === 'int' ? portOf.value : port);
-  memory.view.setInt32(4, address?.kind === 'string' ? inAton(address.value) : address?.kind === 'int' ? address.value : ip);
+  const end = endOf(spec, ip, port);
+  memory.view.setUint16(0, end.family, true);
+  memory.view.setUint16(2, end.port);
+  memory.view.setInt32(4, end.ip);
   return memory;
+}
+
+/** Reads a struct sockaddr_in. */
+export function readSockaddrIn({ view }: Memory): End {
+  return { family: view.getUint16(0, true), ip: view.getInt32(4), port: view.getUint16(2) };
 }
 
 /** struct msghdr, and all that it points to. */
@@ -47,15 +50,16 @@ export class Message {
 
 /** An array of struct iovec: buffers of zeros of the lengths that the script gives. */
 export function iovecs(libc: Libc, spec: Expr | undefined): { readonly array: Memory; readonly count: number; readonly keep: Memory[] } {
-  const lengths = listOf(spec).map(iovLength);
-  const array = new Memory(libc, lengths.length * 16);
-  const keep = lengths.map((length, i) => {
+  const items = listOf(spec);
+  const array = new Memory(libc, items.length * 16);
+  const keep = items.map((item, i) => {
+    const length = iovLength(item);
     const buffer = new Memory(libc, length);
-    array.view.setBigUint64(i * 16, BigInt(buffer.address), true);
+    array.view.setBigUint64(i * 16, iovIsBuffer(item) ? BigInt(buffer.address) : BAD_ADDRESS, true);
     array.view.setBigUint64(i * 16 + 8, BigInt(length), true);
     return buffer;
   });
-  return { array, count: lengths.length, keep };
+  return { array, count: items.length, keep };
 }
 
 export function makeMessage(libc: Libc, spec: Expr | undefined, name: Memory | null): Message {
