@@ -41,8 +41,12 @@ export function tcpStampUsDelta(t1: number, t0: number): number {
   return delta > 0 ? delta : 0;
 }
 
+/** tcpClockMs as it was `us` µs ago. */
+export function tcpClockMsBefore(net: Net, us: number): number {
+  return Math.floor((Math.floor(net.world.now / 1000) + 1000 - us) / 1000) | 0;
+}
+
 /** The timestamp clock (ms) when skb was last sent. */
 export function tcpSkbTimestampTs(sk: TcpSock, skb: SkBuff): number {
-  const nowUs = Math.floor(sk.skNet.world.now / 1000) + 1000;
-  return Math.floor((nowUs - ((nowUs - tcpSkbTimestampUs(skb)) | 0)) / 1000) | 0;
+  return tcpClockMsBefore(sk.skNet, (tcpClockUs(sk.skNet) - tcpSkbTimestampUs(skb)) | 0);
 }

@@ -18,7 +18,7 @@ import {
 import { RTAX_INITRWND, RTAX_WINDOW, dstMetric } from '@stack/skbuff';
 import type { DstEntry, SkBuff } from '@stack/skbuff';
 import { SOCK_KEEPOPEN, SOCK_RCVBUF_LOCK, TCP_SYN_RECV, skAddBacklog, sockFlag, sockOwnedByUser, sockPut } from '@stack/socket';
-import { tcpClockSeconds } from './tcp-clock.ts';
+import { tcpClockMs, tcpClockMsBefore, tcpClockSeconds, tcpClockUs, tcpStampUsDelta } from './tcp-clock.ts';
 import { TCPOLEN_MD5SIG_ALIGNED, TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, thHdrLen, thWindow } from './tcp-hdr.ts';
 import { TCP_MSS_DEFAULT, TCP_RTO_MAX } from './tcp-consts.ts';
 import { tcpEcnOpenreqChild } from './tcp-ecn.ts';
@@ -220,6 +220,17 @@ function tcpChildSequences(child: TcpSock, req: TcpRequestSock): void {
   child.tsoffset = req.tsOff;
 }
 
+/** SYN-ACKs timed out: the child begins as after timeouts of its own, which an echo of the first SYN-ACK's time may undo. */
+function tcpChildTimeouts(child: TcpSock, req: TcpRequestSock): void {
+  const us = tcpStampUsDelta(tcpClockUs(child.skNet), req.sntSynack);
+  child.undoMarker = req.sntIsn;
+  child.retransStamp = tcpClockMsBefore(child.skNet, us);
+  const rare = tcpRare(child);
+  rare.totalRto = req.numTimeout;
+  rare.totalRtoRecoveries = 1;
+  rare.totalRtoTime = (tcpClockMs(child.skNet) - child.retransStamp) | 0;
+}
+
 /** What the SYN negotiated. */
 function tcpChildOptions(child: TcpSock, req: TcpRequestSock, skb: SkBuff): void {
   const rx = child.rxOpt;
@@ -276,6 +287,7 @@ export function tcpCreateOpenreqChild(sk: TcpSock, req: TcpRequestSock, skb: SkB
   const md5 = tcpMd5KeyCopy(sk, req, null, req.inetDaddr);
   if (md5 !== null) tcpRare(child).md5sigInfo = md5;
   tcpChildSequences(child, req);
+  if (req.numTimeout !== 0) tcpChildTimeouts(child, req);
   tcpChildOptions(child, req, skb);
   child.segsIn = 1;
   child.lsndtime = child.skNet.world.jiffies;
