@@ -82,12 +82,8 @@ export function skMemCharge(sk: Sock, size: number): void {
 export function skMemUncharge(sk: Sock, size: number): void {
   if (!skHasAccount(sk)) return;
   sk.skForwardAlloc += size;
-  // A sock keeps some spare room, so that the common path touches only its own fields.
-  if (sk.skForwardAlloc >= SK_RECLAIM_THRESHOLD) skMemReclaimAmount(sk, sk.skForwardAlloc - SK_RECLAIM_CHUNK);
+  if (sk.skForwardAlloc >= SK_MEM_QUANTUM) skMemReclaimAmount(sk, sk.skForwardAlloc);
 }
-
-const SK_RECLAIM_THRESHOLD = 1 << 21;
-const SK_RECLAIM_CHUNK = 1 << 20;
 
 /** Returns `amount` bytes, rounded down to quanta, from the sock to the protocol. */
 function skMemReclaimAmount(sk: Sock, amount: number): void {

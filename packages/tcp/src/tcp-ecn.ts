@@ -95,6 +95,11 @@ export function tcpEcnRcvEcnEcho(sk: TcpSock, skb: SkBuff): boolean {
   return (flags & TCPHDR_ECE) !== 0 && (flags & TCPHDR_SYN) === 0 && (sk.ecnFlags & TCP_ECN_OK) !== 0;
 }
 
+/** Without ECN of RFC 3168 too, it is remembered that a packet said ECT or CE: TCP_INFO tells. */
+export function tcpEcnReceivedCounters(sk: TcpSock, skb: SkBuff): void {
+  if ((tcbIpDsfield(skb) & INET_ECN_CE) !== 0 && (sk.ecnFlags & TCP_ECN_OK) === 0) sk.ecnFlags |= TCP_ECN_SEEN;
+}
+
 /** A data segment came, with CE or not: CE is echoed until the peer's CWR (RFC 3168 §6.1.3). */
 export function tcpEcnCheckCe(sk: TcpSock, skb: SkBuff): void {
   if ((sk.ecnFlags & TCP_ECN_OK) === 0) return;

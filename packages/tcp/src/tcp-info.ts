@@ -13,7 +13,6 @@ import { TCP_INFINITE_SSTHRESH } from './tcp-cong.ts';
 import { tcpMinRtt } from './tcp-input-rtt.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
-import { tcpReceiveWindow } from './tcp-space.ts';
 
 /** TcpInfo.tcpiOptions */
 export const TCPI_OPT_TIMESTAMPS = 1;
@@ -185,7 +184,7 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiMinRtt: minRtt === 0x7fffffff ? 0 : minRtt,
     tcpiDeliveryRate: tcpComputeDeliveryRate(sk),
     tcpiSndWnd: sk.sndWnd,
-    tcpiRcvWnd: tcpReceiveWindow(sk),
+    tcpiRcvWnd: sk.rcvWnd,
     ...tcpInfoCounters(sk),
     ...tcpGetInfoChronoStats(sk),
   };

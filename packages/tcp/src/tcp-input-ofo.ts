@@ -133,15 +133,11 @@ function tcpOfoMerged(sk: TcpSock, skb: SkBuff): void {
 /** The hole before the queue may have closed: what is in order now goes to the receive queue. */
 export function tcpOfoQueue(sk: TcpSock): void {
   const root = sk.outOfOrderQueue;
-  let dsackHigh = sk.rcvNxt;
+  const dsackHigh = sk.rcvNxt;
   for (let skb = rbFirst(root); skb !== null && !after(tcbSeq(skb), sk.rcvNxt); skb = rbFirst(root)) {
     const seq = tcbSeq(skb);
     const endSeq = tcbEndSeq(skb);
-    if (before(seq, dsackHigh)) {
-      const dsack = dsackHigh;
-      if (before(endSeq, dsackHigh)) dsackHigh = endSeq;
-      tcpDsackExtend(sk, seq, dsack);
-    }
+    if (before(seq, dsackHigh)) tcpDsackExtend(sk, seq, before(endSeq, dsackHigh) ? endSeq : dsackHigh);
     rbErase(root, skb);
     if (RB_EMPTY_ROOT(root)) sk.oooLastSkb = null;
     if (!after(endSeq, sk.rcvNxt)) {

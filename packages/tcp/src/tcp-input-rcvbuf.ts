@@ -170,7 +170,7 @@ export function tcpRcvbufGrow(sk: TcpSock, newval: number): void {
   const rcvbuf = Math.min(tcpSpaceFromWin(sk, rcvwin), sk.skNet.tcp.mem.sysctlRmem[2]!);
   if (rcvbuf <= sk.skRcvbuf) return;
   sk.skRcvbuf = rcvbuf;
-  tcpSetWindowClamp(sk, tcpWinFromSpace(sk, rcvbuf));
+  sk.windowClamp = tcpWinFromSpace(sk, rcvbuf);
 }
 
 /** Called after each read: once per round trip, has the reader taken more than ever? What waits in the queue does not count. */

@@ -21,6 +21,7 @@ import { FLAG_DATA, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT } from './tcp-consts.ts
 import { TCPOLEN_TSTAMP_ALIGNED, TCP_HDR_LEN, TH_OFF_FLAGS } from './tcp-hdr.ts';
 import { tcpAck } from './tcp-input-ack.ts';
 import { tcpSendChallengeAck } from './tcp-input-challenge.ts';
+import { tcpEcnReceivedCounters } from './tcp-ecn.ts';
 import { tcpDataQueue, tcpDataReady, tcpDrop, tcpQueueRcv } from './tcp-input-data.ts';
 import { tcpSendDupack } from './tcp-input-dsack.ts';
 import { TCP_HP_BITS } from './tcp-input-fast.ts';
@@ -174,6 +175,7 @@ export function tcpValidateIncoming(sk: TcpSock, skb: SkBuff, synInerr: boolean)
 /** A predicted pure ACK: we are the sender of a one-way flow. */
 function tcpRcvFastAck(sk: TcpSock, skb: SkBuff, tstamp: boolean): void {
   if (tstamp && sk.rcvNxt === sk.rcvWup) tcpStoreTsRecent(sk);
+  tcpEcnReceivedCounters(sk, skb);
   tcpAck(sk, skb, 0);
   consumeSkb(skb);
   tcpDataSndCheck(sk);
@@ -185,6 +187,7 @@ function tcpRcvFastData(sk: TcpSock, skb: SkBuff, tstamp: boolean): void {
   if (tstamp && sk.rcvNxt === sk.rcvWup) tcpStoreTsRecent(sk);
   tcpRcvRttMeasureTs(sk, skb);
   netIncStats(sk.skNet, LINUX_MIB_TCPHPHITS);
+  tcpEcnReceivedCounters(sk, skb);
   skbDstDrop(skb);
   __skbPull(skb, sk.tcpHeaderLen);
   const eaten = tcpQueueRcv(sk, skb);
@@ -203,6 +206,7 @@ function tcpRcvFastData(sk: TcpSock, skb: SkBuff, tstamp: boolean): void {
 
 /** Steps 5 to 8 of RFC 9293 §3.10.7.4 for an acceptable segment. */
 function tcpRcvStep5(sk: TcpSock, skb: SkBuff): void {
+  tcpEcnReceivedCounters(sk, skb);
   const reason = tcpAck(sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT);
   if (reason < 0) {
     tcpDrop(sk, skb, -reason);
@@ -244,7 +248,7 @@ function tcpRcvFast(sk: TcpSock, skb: SkBuff): boolean {
 
 /**
  * A segment for a connection in ESTABLISHED; skb begins at its header, verified by the carrier, and is taken.
- * Deviation: Linux predicts segments with old ACKs too, and queues their data before it looks at the ACK (RFC 5961 §5.2).
+ * Deviation: Linux predicts segments with ACKs of any age, and queues their data before it looks at the ACK (RFC 5961 §5.2).
  */
 export function tcpRcvEstablished(sk: TcpSock, skb: SkBuff): void {
   tcpMstampRefresh(sk);
@@ -252,7 +256,7 @@ export function tcpRcvEstablished(sk: TcpSock, skb: SkBuff): void {
   const word = skb.view.getInt32(skb.transportHeader + TH_OFF_FLAGS);
   const ack = tcbAckSeq(skb);
   if (
-    (word & TCP_HP_BITS) === sk.predFlags && tcbSeq(skb) === sk.rcvNxt && !after(ack, sk.sndNxt) && !before(ack, sk.sndUna) &&
+    (word & TCP_HP_BITS) === sk.predFlags && tcbSeq(skb) === sk.rcvNxt && !after(ack, sk.sndNxt) && !before(ack, (sk.sndUna - sk.maxWindow) | 0) &&
     tcpRcvFast(sk, skb)
   ) {
     return;

@@ -30,7 +30,7 @@ import { tcpKeepaliveTimer } from './tcp-keepalive.ts';
 import {
   LINUX_MIB_DELAYEDACKLOCKED, LINUX_MIB_DELAYEDACKS, LINUX_MIB_TCPABORTONMEMORY, LINUX_MIB_TCPABORTONTIMEOUT,
   LINUX_MIB_TCPLOSSFAILURES, LINUX_MIB_TCPRENOFAILURES, LINUX_MIB_TCPRENORECOVERYFAIL, LINUX_MIB_TCPSACKFAILURES,
-  LINUX_MIB_TCPSACKRECOVERYFAIL, LINUX_MIB_TCPTIMEOUTS,
+  LINUX_MIB_TCPSACKRECOVERYFAIL, LINUX_MIB_TCPTIMEOUTREHASH, LINUX_MIB_TCPTIMEOUTS,
 } from './tcp-mib.ts';
 import { tcpMtuProbing } from './tcp-mtu-probe.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -148,9 +148,13 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
   }
   if (!expired) expired = retransmitsTimedOut(sk, retryUntil, sk.opts.userTimeout);
   if (sk.rare !== null) tcpFastopenActiveDetectBlackhole(sk, expired);
-  if (!expired) return false;
-  tcpWriteErr(sk);
-  return true;
+  if (expired) {
+    tcpWriteErr(sk);
+    return true;
+  }
+  // Another path for the flow, where its hash chooses one.
+  netIncStats(sk.skNet, LINUX_MIB_TCPTIMEOUTREHASH);
+  return false;
 }
 
 // --- Retransmission -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUN_F_CSUM = 1;
 const TUN_F_TSO4 = 2;
+const TUN_F_TSO_ECN = 8;
 const VNET_HDR = 10;
 
 const AF_PACKET = 17;
@@ -65,7 +66,7 @@ function openTun(libc: Libc): number {
   ifreq.bytes.set(new TextEncoder().encode(DEVICE));
   ifreq.view.setUint16(16, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, true);
   must(libc, 'ioctl', tun, TUNSETIFF, ifreq.address);
-  must(libc, 'ioctl', tun, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4);
+  must(libc, 'ioctl', tun, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN);
   return tun;
 }
 
