@@ -10,7 +10,7 @@ import { tcpGetInfoChronoStats } from './tcp-chrono.ts';
 import type { TcpChronoStats } from './tcp-chrono.ts';
 import { tcpClockMs } from './tcp-clock.ts';
 import { TCP_INFINITE_SSTHRESH } from './tcp-cong.ts';
-import { tcpMinRtt } from './tcp-input-rtt.ts';
+import { TCP_RTT_MIN_NONE, tcpMinRtt } from './tcp-input-rtt.ts';
 import { TCP_ECN_OK, TCP_ECN_SEEN } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -132,8 +132,12 @@ function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
   };
 }
 
-/** Segments of sk as a listener: its queues stand in these two fields. */
+/** What a listener fills; all else is 0. */
+const LISTENER_FIELDS: ReadonlySet<string> = new Set(['tcpiState', 'tcpiPacingRate', 'tcpiMaxPacingRate', 'tcpiReordering', 'tcpiSndCwnd']);
+
+/** A listener has no connection to tell of: its queues stand in two fields of segments. */
 function tcpInfoListener(sk: TcpSock, info: TcpInfo): void {
+  for (const name of Object.keys(info)) if (!LISTENER_FIELDS.has(name)) Reflect.set(info, name, 0);
   info.tcpiUnacked = sk.skAckBacklog;
   info.tcpiSacked = sk.skMaxAckBacklog;
 }
@@ -151,8 +155,8 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiProbes: sk.icskProbesOut,
     tcpiBackoff: sk.icskBackoff,
     tcpiOptions: tcpInfoOptions(sk),
-    tcpiSndWscale: rx.sndWscale,
-    tcpiRcvWscale: rx.rcvWscale,
+    tcpiSndWscale: rx.wscaleOk ? rx.sndWscale : 0,
+    tcpiRcvWscale: rx.wscaleOk ? rx.rcvWscale : 0,
     tcpiDeliveryRateAppLimited: sk.rateAppLimited !== 0 ? 1 : 0,
     tcpiFastopenClientFail: sk.rare === null ? 0 : sk.rare.fastopenClientFail,
     tcpiRto: jiffiesToUsecs(sk.icskRto),
@@ -164,10 +168,10 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiLost: sk.lostOut,
     tcpiRetrans: sk.retransOut,
     tcpiFackets: 0,
-    tcpiLastDataSent: jiffiesToMsecs((now - sk.lsndtime) | 0),
+    tcpiLastDataSent: jiffiesToMsecs((now - sk.lsndtime) >>> 0),
     tcpiLastAckSent: 0,
-    tcpiLastDataRecv: jiffiesToMsecs((now - sk.icskAckLrcvtime) | 0),
-    tcpiLastAckRecv: jiffiesToMsecs((now - sk.rcvTstamp) | 0),
+    tcpiLastDataRecv: jiffiesToMsecs((now - sk.icskAckLrcvtime) >>> 0),
+    tcpiLastAckRecv: jiffiesToMsecs((now - sk.rcvTstamp) >>> 0),
     tcpiPmtu: sk.icskPmtuCookie,
     tcpiRcvSsthresh: sk.rcvSsthresh,
     tcpiRtt: sk.srttUs >> 3,
@@ -181,7 +185,7 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiPacingRate: sk.skPacingRate,
     tcpiMaxPacingRate: sk.skMaxPacingRate,
     tcpiNotsentBytes: Math.max((sk.writeSeq - sk.sndNxt) | 0, 0),
-    tcpiMinRtt: minRtt === 0x7fffffff ? 0 : minRtt,
+    tcpiMinRtt: minRtt === TCP_RTT_MIN_NONE ? 0xffffffff : minRtt,
     tcpiDeliveryRate: tcpComputeDeliveryRate(sk),
     tcpiSndWnd: sk.sndWnd,
     tcpiRcvWnd: sk.rcvWnd,
