@@ -77,7 +77,7 @@ export class Connection implements Ends {
   }
 
   /** The segment with its numbers counted as the script counts; of ports and of the IPv4 header what `spec` speaks of. */
-  relative(segment: Segment, spec: TcpSpec): TcpSpec {
+  relative(segment: Segment, spec: IpSpec & PortSpec): TcpSpec {
     const rel = (value: number, isn: number): number => (value - isn) >>> 0;
     // In a SYN both numbers are as they are on the wire; the host's initial one is 0.
     const acked = rel(segment.ack, (segment.flags & FLAG_SYN) === 0 ? this.remoteIsn : 0);

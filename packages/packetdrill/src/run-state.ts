@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly remoteIp?: string;
   /** The prefix length of the host's address. Default 16. */
   readonly prefixLength?: number;
+  /** Expects nothing: what the target sends, what calls return and what they give back is noted in the log. Default false. */
+  readonly record?: boolean;
   /** Is told the line of each event before it happens. */
   readonly progress?: (line: number) => void;
 }
@@ -82,6 +84,9 @@ export class Run<T = unknown> {
   readonly tolerance: number;
   readonly tick: number;
   readonly log: string[];
+  readonly record: boolean;
+  /** How many segments are in the log, if it is a record. */
+  recorded: number;
   conn: Connection;
   nextPort: number;
   /** Connections that are no longer under test, by their ports. */
@@ -104,6 +109,8 @@ export class Run<T = unknown> {
     this.tolerance = settings.tolerance;
     this.tick = Number(script.options.get('tcp_ts_tick_usecs') ?? 0);
     this.log = [];
+    this.record = options.record ?? false;
+    this.recorded = 0;
     this.conn = new Connection(this.calls.localIp, this.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
     this.nextPort = FIRST_REMOTE_PORT;
     this.oldFlows = new Set();

@@ -9,6 +9,7 @@ import { checkResult, field, int } from './call-args.ts';
 import { FREEBSD_OPTIONS } from './freebsd.ts';
 import { pythonNames } from './python-names.ts';
 import { runPython } from './python.ts';
+import { recordCall, recordSent } from './record.ts';
 import { due, lateness, log, Mismatch, now, reach, Run, seconds, type Failure, type Result, type RunOptions } from './run-state.ts';
 import type { CallAction, Event, Expr, Script } from './script.ts';
 import type { Outcome, TargetOps } from './target.ts';
@@ -62,6 +63,10 @@ async function runCall(run: Run, event: Event, call: CallAction): Promise<void> 
 
 /** A call has returned: was it time, and is the result right? */
 function returned(run: Run, end: number, slack: number, call: CallAction, outcome: Outcome, result: number): void {
+  if (run.record) {
+    recordCall(run, call, outcome, result);
+    return;
+  }
   checkCall(run, call, outcome, result);
   const time = now(run);
   if (time < end - run.tolerance || time > end + run.tolerance + run.late + slack) throw new Mismatch(`${call.name} returned at ${seconds(time)}, expected at ${seconds(end)}${lateness(run)}`);
@@ -78,6 +83,7 @@ async function finishBlocked(run: Run): Promise<void> {
 
 async function runEvent(run: Run, event: Event): Promise<void> {
   const { at } = due(run, event.when);
+  if (run.record) await recordSent(run, at);
   await act(run, event);
   const timed = event.when.kind !== 'any' && (event.when.until === undefined || event.action.kind === 'call');
   run.last = timed ? at + run.shift : now(run);

@@ -30,7 +30,7 @@ function ownerOf(run: Run, packet: Packet): Connection | null {
 }
 
 /** Resolves with the next packet of a kind that the script knows of; null if none is sent by `limit`. */
-async function nextPacket(run: Run, kind: Packet['kind'], limit: number): Promise<Caught | null> {
+export async function nextPacket(run: Run, kind: Packet['kind'], limit: number): Promise<Caught | null> {
   for (;;) {
     const sent = await run.ops.nextSent(run.target, limit);
     if (sent === null) return null;
