@@ -43,6 +43,50 @@ test.each(table.rows)('RFC 9293 §$section, $event: a cell for each state', ({ c
   }
 });
 
+/** What of a script's name the row and the column do not say; the row's section may be less exact than the name's. */
+function shortName(name: string, state: string): string {
+  return name.replace(/^rfc9293-[\d.]+-/, '').replace(`${state.toLowerCase()}-`, '');
+}
+
+function link(name: string, text: string): string {
+  return `[${text}](../tests/packetdrill/states/${name}.pkt)`;
+}
+
+function row({ event, section, cells }: Row, reasons: string[]): string {
+  const columns = table.states.map((state) => {
+    const cell = cells[state] ?? '';
+    const names = scriptsOf(cell);
+    if (names.length > 0) return names.map((name) => link(name, shortName(name, state))).join(', ');
+    if (!reasons.includes(String(cell))) reasons.push(String(cell));
+    return `– ${reasons.indexOf(String(cell)) + 1}`;
+  });
+  return `| ${[`${event} (§${section})`, ...columns].join(' | ')} |`;
+}
+
+/** docs/states.md: `npx vitest run --project house tests/packetdrill-states.test.ts -u` writes it. */
+function document(): string {
+  const reasons: string[] = [];
+  const rows = table.rows.map((one) => row(one, reasons));
+  return `# Every event in every state
+
+RFC 9293 §3.10 says what TCP does on each event in each state. For each there is a script in [tests/packetdrill/states](../tests/packetdrill/states)
+that shows what this TCP does, in virtual time to the microsecond; [the same scripts](../tests/real/packetdrill.test.ts) hold on Linux, unless they say in
+a comment why not. Where the event cannot meet the state, a number leads to the reason below. \`npm run packetdrill -- -v FILE\` runs a script and shows its packets.
+
+| event | ${table.states.join(' | ')} |
+|---|${table.states.map(() => '---|').join('')}
+${rows.join('\n')}
+
+${reasons.map((reason, i) => `${i + 1}. ${reason}`).join('\n')}
+
+Beyond the table, of more than one state or of what only Linux has: ${table.beyond.map((name) => link(name, name)).join(', ')}.
+`;
+}
+
+test('docs/states.md shows the table', async () => {
+  await expect(document()).toMatchFileSnapshot(join(root, 'docs', 'states.md'));
+});
+
 test('no script is in no cell', () => {
   const named = [...table.rows.flatMap(({ cells }) => Object.values(cells).flatMap(scriptsOf)), ...table.beyond];
   expect(scripts.filter((name) => !named.includes(name))).toEqual([]);
