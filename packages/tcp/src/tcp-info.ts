@@ -39,6 +39,8 @@ export interface TcpInfoCounters {
   tcpiDsackDups: number;
   tcpiReordSeen: number;
   tcpiRcvOoopack: number;
+  /** Times that the flow got another hash (TcpTimeoutRehash). */
+  tcpiRehash: number;
   tcpiTotalRto: number;
   tcpiTotalRtoRecoveries: number;
   /** ms */
@@ -126,6 +128,7 @@ function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
     tcpiDsackDups: sk.dsackDups,
     tcpiReordSeen: sk.reordSeen,
     tcpiRcvOoopack: sk.rcvOoopack,
+    tcpiRehash: rare === null ? 0 : rare.timeoutRehash,
     tcpiTotalRto: rare === null ? 0 : rare.totalRto,
     tcpiTotalRtoRecoveries: rare === null ? 0 : rare.totalRtoRecoveries,
     tcpiTotalRtoTime: rare === null ? 0 : rare.totalRtoTime + (rare.rtoStamp === 0 ? 0 : (tcpClockMs(sk.skNet) - rare.rtoStamp) | 0),

@@ -43,6 +43,7 @@ import { tcpSegsIn } from './tcp-segs-in.ts';
 import { tcpIsMd5, tcpMd5KeyCopy } from './tcp-md5.ts';
 import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpShareOpts, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { skSetTxhash } from './tcp-txhash.ts';
 import { tcpFullSpace, tcpKeepaliveTimeWhen } from './tcp-space.ts';
 import { tcpInWindow } from './tcp-timewait.ts';
 import { tcpDone, tcpInitSock } from './tcp.ts';
@@ -218,6 +219,7 @@ function tcpChildSequences(child: TcpSock, req: TcpRequestSock): void {
   child.sndWl1 = req.rcvIsn;
   child.totalRetrans = req.numRetrans;
   child.tsoffset = req.tsOff;
+  skSetTxhash(child, req.sntIsn);
 }
 
 /** SYN-ACKs timed out: the child begins as after timeouts of its own, which an echo of the first SYN-ACK's time may undo. */

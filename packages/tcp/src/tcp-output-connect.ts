@@ -33,6 +33,7 @@ import {
 } from './tcp-skb-cb.ts';
 import { tcpIsMd5 } from './tcp-md5.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { skSetTxhash } from './tcp-txhash.ts';
 import { tcpFullSpace } from './tcp-space.ts';
 import { tcpWriteQueuePurge } from './tcp.ts';
 
@@ -73,6 +74,7 @@ function tcpConnectInit(sk: TcpSock): void {
   sk.sndWnd = 0;
   sk.sndWl1 = 0;
   tcpWriteQueuePurge(sk);
+  skSetTxhash(sk, sk.writeSeq);
   sk.sndUna = sk.writeSeq;
   sk.sndSml = sk.writeSeq;
   sk.sndUp = sk.writeSeq;

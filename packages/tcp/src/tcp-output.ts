@@ -151,6 +151,7 @@ export function tcpTransmitSkb(sk: TcpSock, oskb: SkBuff, cloneIt: boolean): num
     skb = clone;
   }
   skb.tstamp = departure;
+  skb.hash = sk.skTxhash;
   if (net.trace !== null) net.trace.hit(net, 'tcp_transmit_skb', skb);
   const pcount = tcpSkbPcount(skb);
   const payload = skb.len;

@@ -164,6 +164,8 @@ export class TcpSock extends InetConnectionSock {
   /** Sent and not yet acknowledged, by sequence; what is not yet sent waits in skWriteQueue. */
   tcpRtxQueue: SkBuffHead;
   lsndtime: number;
+  /** Hash of the flow (tcp-txhash.ts), 0 = none. */
+  skTxhash: number;
   ecnFlags: number;
 
   // Round-trip time (RFC 6298), all µs; srttUs is 8 times, mdevUs 4 times the value.
@@ -313,6 +315,7 @@ export class TcpSock extends InetConnectionSock {
     this.nonagle = 0;
     this.tcpRtxQueue = new SkBuffHead();
     this.lsndtime = 0;
+    this.skTxhash = 0;
     this.ecnFlags = 0;
     this.srttUs = 0;
     this.mdevUs = 0;
@@ -438,6 +441,8 @@ export class TcpSockRare {
   totalRtoRecoveries: number;
   totalRtoTime: number;
   rtoStamp: number;
+  /** Timeouts that thought of another skTxhash. */
+  timeoutRehash: number;
 
   constructor() {
     this.savedSyn = null;
@@ -459,6 +464,7 @@ export class TcpSockRare {
     this.totalRtoRecoveries = 0;
     this.totalRtoTime = 0;
     this.rtoStamp = 0;
+    this.timeoutRehash = 0;
   }
 }
 

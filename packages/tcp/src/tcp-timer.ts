@@ -46,6 +46,7 @@ import {
   TCPF_DELACK_TIMER_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery, tcpRare,
 } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { skRethinkTxhash } from './tcp-txhash.ts';
 import { tcpCheckOom, tcpDone, tcpDoneWithError } from './tcp.ts';
 
 /** A stream with fewer packets in flight is thin, and its timeouts may be linear, so often. */
@@ -152,8 +153,10 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
     tcpWriteErr(sk);
     return true;
   }
-  // Another path for the flow, where its hash chooses one.
-  netIncStats(sk.skNet, LINUX_MIB_TCPTIMEOUTREHASH);
+  if (skRethinkTxhash(sk)) {
+    tcpRare(sk).timeoutRehash++;
+    netIncStats(sk.skNet, LINUX_MIB_TCPTIMEOUTREHASH);
+  }
   return false;
 }
 
