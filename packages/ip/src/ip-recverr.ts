@@ -19,12 +19,11 @@ import { IPH_DADDR, IPH_SADDR, IP_HDR_LEN } from './ip-header.ts';
 import { IP_RECVERR } from './ip-uapi.ts';
 
 /**
- * Queues an ICMP error for sk if it asked: called by errHandler. skb (lent) has its data at the
+ * Queues an ICMP error for sk, whoever asked for it: called by errHandler. skb (lent) has its data at the
  * quoted IP header; `payload` is the offset from there of what the user sent; err a positive
  * errno, port the destination port, info as errHandler got it.
  */
 export function ipIcmpError(sk: InetSock, skb: SkBuff, err: number, port: number, info: number, payload: number): void {
-  if (!inetTestBit(sk, INET_FLAGS_RECVERR)) return;
   const copy = skbClone(skb);
   if (copy === null) return;
   const type = skb.view.getUint8(skb.transportHeader + ICMPH_TYPE);

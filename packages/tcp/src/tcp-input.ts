@@ -142,7 +142,7 @@ export function tcpValidateIncoming(sk: TcpSock, skb: SkBuff, synInerr: boolean)
   const syn = (flags & TCPHDR_SYN) !== 0;
   const old = tcpFastParseOptions(sk, skb) && sk.rxOpt.sawTstamp ? tcpPawsDiscard(sk, skb) : 0;
   if (old !== 0) {
-    if (syn) return tcpSynChallenge(sk, skb, synInerr);
+    if (syn && !rst) return tcpSynChallenge(sk, skb, synInerr);
     if (old === SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK) {
       netIncStats(sk.skNet, LINUX_MIB_PAWS_OLD_ACK);
       tcpDrop(sk, skb, old);

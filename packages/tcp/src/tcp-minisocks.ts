@@ -26,7 +26,7 @@ import { tcpParseOptions, tcpPawsReject } from './tcp-input-opt.ts';
 import { tcpSynackRttMeas } from './tcp-input-rtt.ts';
 import { tcpRcvStateProcess } from './tcp-input-state.ts';
 import {
-  LINUX_MIB_EMBRYONICRSTS, LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, LINUX_MIB_TCPACKSKIPPEDSYNRECV,
+  LINUX_MIB_EMBRYONICRSTS, LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDCHALLENGE, LINUX_MIB_TCPACKSKIPPEDSYNRECV, LINUX_MIB_TSECRREJECTED,
   LINUX_MIB_TCPCHALLENGEACK, LINUX_MIB_TCPDEFERACCEPTDROP,
   TCP_MIB_ATTEMPTFAILS, TCP_MIB_PASSIVEOPENS,
 } from './tcp-mib.ts';
@@ -38,7 +38,7 @@ import { tcpRtxSynack } from './tcp-output-synack.ts';
 import { tcpDstAdvmss, tcpMssClamp } from './tcp-output-mss.ts';
 import { tcpSelectInitialWindow } from './tcp-output-window.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
-import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
+import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, between, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
 import { tcpIsMd5, tcpMd5KeyCopy } from './tcp-md5.ts';
 import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpShareOpts, tcpSk } from './tcp-sock.ts';
@@ -69,6 +69,12 @@ function tcpSynackWindow(req: TcpRequestSock): number {
   return Math.min(req.rskRcvWnd, 65535);
 }
 
+/** A timestamp that echoes none of the SYN-ACK's (RFC 7323 §3.2 has them echoed): a guess, as of a blind ACK. */
+function tcpCheckReqTsecr(req: TcpRequestSock): boolean {
+  const opt = req.skNet.tcp.tmpOpt;
+  return opt.sawTstamp && opt.rcvTsecr !== 0 && req.tstampOk && !between((opt.rcvTsecr + req.tsOff) | 0, req.sntTsvalFirst, req.sntTsvalLast);
+}
+
 /** PAWS for a request; reads the segment's options into net.tcp.tmpOpt. */
 function tcpCheckReqPaws(req: TcpRequestSock, skb: SkBuff): boolean {
   const net = req.skNet;
@@ -93,10 +99,11 @@ function tcpCheckReqRetransmittedSyn(sk: TcpSock, skb: SkBuff, req: TcpRequestSo
   modTimer(req.rskTimer, (net.world.jiffies + reqskTimeout(req, TCP_RTO_MAX)) | 0);
 }
 
-/** Out of window, or old by its timestamp: an ACK, unless it is a reset (RFC 9293 §3.10.7.4, first). */
-function tcpCheckReqOutOfWindow(sk: TcpSock, skb: SkBuff, req: TcpRequestSock, pawsReject: boolean): void {
+/** Out of window, or refused by its timestamp: an ACK, unless it is a reset (RFC 9293 §3.10.7.4, first). */
+function tcpCheckReqOutOfWindow(sk: TcpSock, skb: SkBuff, req: TcpRequestSock, pawsReject: boolean, tsecrReject: boolean): void {
   const net = sk.skNet;
   if (pawsReject) netIncStats(net, LINUX_MIB_PAWSESTABREJECTED);
+  else if (tsecrReject) netIncStats(net, LINUX_MIB_TSECRREJECTED);
   if ((tcbTcpFlags(skb) & TCPHDR_RST) !== 0) return;
   if (tcpOowRateLimited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, req.lastOowAckTime)) return;
   req.lastOowAckTime = tcpOowStamp(net, skb, req.lastOowAckTime);
@@ -132,15 +139,14 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
     tcpCheckReqRetransmittedSyn(sk, skb, req);
     return SKB_CONSUMED;
   }
-  const acceptable = !pawsReject && tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0);
+  const tsecrReject = tcpCheckReqTsecr(req);
+  const acceptable = !pawsReject && !tsecrReject && tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0);
   if (acceptable && tcpCheckReqResetChallenge(sk, skb, req)) return SKB_DROP_REASON_TCP_RESET;
   if ((flags & TCPHDR_ACK) !== 0 && tcbAckSeq(skb) !== ((req.sntIsn + 1) | 0)) return sk;
   if (!acceptable) {
-    tcpCheckReqOutOfWindow(sk, skb, req, pawsReject);
-    return pawsReject ? SKB_DROP_REASON_TCP_RFC7323_PAWS : SKB_DROP_REASON_TCP_OVERWINDOW;
+    tcpCheckReqOutOfWindow(sk, skb, req, pawsReject, tsecrReject);
+    return pawsReject || tsecrReject ? SKB_DROP_REASON_TCP_RFC7323_PAWS : SKB_DROP_REASON_TCP_OVERWINDOW;
   }
-  const opt = sk.skNet.tcp.tmpOpt;
-  if (opt.sawTstamp && !after(seq, req.rcvNxt)) req.tsRecent = opt.rcvTsval;
   // The SYN itself lies before the window.
   if (seq === req.rcvIsn) flags &= ~TCPHDR_SYN;
   if ((flags & (TCPHDR_RST | TCPHDR_SYN)) !== 0) {
@@ -165,7 +171,7 @@ export function tcpFastopenCheckReq(child: TcpSock, skb: SkBuff, req: TcpRequest
     return false;
   }
   if (pawsReject || !tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0)) {
-    tcpCheckReqOutOfWindow(child, skb, req, pawsReject);
+    tcpCheckReqOutOfWindow(child, skb, req, pawsReject, false);
     return false;
   }
   if (tcpCheckReqResetChallenge(child, skb, req)) return false;
@@ -190,6 +196,7 @@ function tcpCheckReqAck(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock 
     netIncStats(sk.skNet, LINUX_MIB_TCPDEFERACCEPTDROP);
     return SKB_DROP_REASON_TCP_DEFER_ACCEPT;
   }
+  const { sawTstamp, rcvTsval } = sk.skNet.tcp.tmpOpt;
   const sock = sk.afSpecific.synRecvSock(sk, skb, req, null, req);
   if (sock === null) {
     // The accept queue is full: the peer's next segment tries again, or is told to go.
@@ -198,6 +205,7 @@ function tcpCheckReqAck(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpSock 
     return SKB_DROP_REASON_TCP_LISTEN_OVERFLOW;
   }
   const child = tcpSk(sock);
+  if (sawTstamp && !after(tcbSeq(skb), req.rcvNxt)) child.rxOpt.tsRecent = rcvTsval;
   tcpSynackRttMeas(child, req);
   inetCskReqskQueueRemoved(sk, req);
   return inetCskReqskQueueAdd(sk, req, child) === null ? SKB_DROP_REASON_SOCKET_CLOSE : child;

@@ -4,7 +4,7 @@ import { SOCK_STREAM, sysAccept, sysBind, sysClose, sysConnect, sysSocket } from
 import { afterEach, expect, test } from 'vitest';
 import { tcpDiag } from './tcp-diag.ts';
 import {
-  LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW, LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITRECYCLED,
+  LINUX_MIB_PAWS_TW_REJECTED, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW, LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITRECYCLED,
 } from './tcp-mib.ts';
 import { AF_CHANNEL, SockAddrChannel } from './tcp-channel.ts';
 import { scriptClient, scriptServer } from './testing/script.ts';
@@ -107,7 +107,7 @@ test('RFC 7323 §5.3: a SYN with an older timestamp is refused', async () => {
   await resting({ syn: TS_SYN });
   s.give('S 10 win 1000 <mss 1000,sackOK,TS val 500 ecr 0,nop,wscale 7>');
   expect(s.takeBare()[0]).toMatch(/^\. 2:2\(0\) ack 2/);
-  expect(ext(LINUX_MIB_PAWSESTABREJECTED)).toBe(1);
+  expect(ext(LINUX_MIB_PAWS_TW_REJECTED)).toBe(1);
 });
 
 test('an orphan in FIN_WAIT2: the FIN moves it to TIME-WAIT, data resets it, a reset ends it', async () => {

@@ -18,7 +18,7 @@ import { TCP_TIMEWAIT_LEN } from './tcp-consts.ts';
 import { TCP_HDR_LEN, thHdrLen } from './tcp-hdr.ts';
 import { tcpParseOptions, tcpPawsReject } from './tcp-input-opt.ts';
 import {
-  LINUX_MIB_PAWSESTABREJECTED, LINUX_MIB_TCPACKSKIPPEDFINWAIT2, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW,
+  LINUX_MIB_PAWS_TW_REJECTED, LINUX_MIB_TCPACKSKIPPEDFINWAIT2, LINUX_MIB_TCPACKSKIPPEDTIMEWAIT, LINUX_MIB_TCPTIMEWAITOVERFLOW,
   LINUX_MIB_TIMEWAITED, LINUX_MIB_TIMEWAITKILLED, LINUX_MIB_TIMEWAITRECYCLED,
 } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
@@ -162,7 +162,7 @@ export function tcpTimewaitStateProcess(tw: TcpTimewaitSock, skb: SkBuff): numbe
     return TCP_TW_SUCCESS;
   }
   if (tcpTimewaitSynIsNew(tw, skb, pawsReject)) return TCP_TW_SYN;
-  if (pawsReject) netIncStats(tw.skNet, LINUX_MIB_PAWSESTABREJECTED);
+  if (pawsReject) netIncStats(tw.skNet, LINUX_MIB_PAWS_TW_REJECTED);
   if (rst) return TCP_TW_SUCCESS;
   // A SYN without ACK may be old, or new with an unlucky number: it does not prolong the rest.
   if (pawsReject || (flags & TCPHDR_ACK) !== 0) inetTwskReschedule(tw, TCP_TIMEWAIT_LEN);
