@@ -142,7 +142,9 @@ export function tcpCheckReq(sk: TcpSock, skb: SkBuff, req: TcpRequestSock): TcpS
   const tsecrReject = tcpCheckReqTsecr(req);
   const acceptable = !pawsReject && !tsecrReject && tcpInWindow(seq, tcbEndSeq(skb), req.rcvNxt, (req.rcvNxt + tcpSynackWindow(req)) | 0);
   if (acceptable && tcpCheckReqResetChallenge(sk, skb, req)) return SKB_DROP_REASON_TCP_RESET;
-  if ((flags & TCPHDR_ACK) !== 0 && tcbAckSeq(skb) !== ((req.sntIsn + 1) | 0)) return sk;
+  // A reset that is exact is believed whatever it acknowledges.
+  const reset = acceptable && (flags & TCPHDR_RST) !== 0;
+  if (!reset && (flags & TCPHDR_ACK) !== 0 && tcbAckSeq(skb) !== ((req.sntIsn + 1) | 0)) return sk;
   if (!acceptable) {
     tcpCheckReqOutOfWindow(sk, skb, req, pawsReject, tsecrReject);
     return pawsReject || tsecrReject ? SKB_DROP_REASON_TCP_RFC7323_PAWS : SKB_DROP_REASON_TCP_OVERWINDOW;
