@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commandLines } from './command-lines.ts';
+import { commandLines, sysctlWords } from './command-lines.ts';
 
 test.each([
   ['sysctl -q a=1 && ip tcp_metrics flush', ['sysctl -q a=1', 'ip tcp_metrics flush']],
@@ -10,4 +10,9 @@ test.each([
   ['../common/set_sysctls.py /proc/sys/net/ipv4/a=1\n  /proc/sys/net/ipv4/b=2', ['../common/set_sysctls.py /proc/sys/net/ipv4/a=1 /proc/sys/net/ipv4/b=2']],
 ])('commands of %j', (text, lines) => {
   expect(commandLines(text).map(({ line }) => line)).toEqual(lines);
+});
+
+test('a quoted value keeps its blanks, sums of numbers are done', () => {
+  const [command] = commandLines('sysctl -q net.ipv4.tcp_rmem="4096 131072 $((32*1024*(1024 - 24) + 2))" \\\n \'net.ipv4.tcp_sack=0\'');
+  expect(sysctlWords(command!.words)).toEqual([['net.ipv4.tcp_rmem', '4096 131072 32768002'], ['net.ipv4.tcp_sack', '0']]);
 });

@@ -22,7 +22,7 @@ function commandsOf(line: string): string[] {
 
 /** The commands of a block, but for those that put sysctls back: nothing lives longer than its script. */
 export function commandLines(text: string): CommandLine[] {
-  const lines = text.replace(/\\\n/g, ' ').split('\n').flatMap((line) => commandsOf(line.replace(/(^|\s)#.*/, '')));
+  const lines = arithmetic(text.replace(/\\\n/g, ' ')).split('\n').flatMap((line) => commandsOf(line.replace(/(^|\s)#.*/, '')));
   const joined: string[] = [];
   for (const line of lines) {
     if (joined.length > 0 && /^(\/proc\/sys\/|net\.)\S+=/.test(line)) joined[joined.length - 1] += ` ${line}`;
@@ -30,6 +30,25 @@ export function commandLines(text: string): CommandLine[] {
   }
   const commands = joined.map(commandOf);
   return commands.filter(({ name }) => !name.startsWith('sysctl_restore_'));
+}
+
+/** `$((32*1024))`: the shell's sums of numbers. */
+function arithmetic(text: string): string {
+  return text.replace(/\$\(\(([\d\s*+()/-]+)\)\)/g, (_all, sum: string) => String(evaluate(sum.replace(/\s+/g, ''))));
+}
+
+const OPERATORS: readonly (readonly [string, (a: number, b: number) => number])[] = [
+  ['+', (a, b) => a + b], ['-', (a, b) => a - b], ['*', (a, b) => a * b], ['/', (a, b) => Math.trunc(a / b)],
+];
+
+function evaluate(sum: string): number {
+  const inner = /^(.*)\(([^()]*)\)(.*)$/.exec(sum);
+  if (inner !== null) return evaluate(`${inner[1]}${evaluate(inner[2] ?? '')}${inner[3]}`);
+  for (const [sign, of] of OPERATORS) {
+    const at = sum.lastIndexOf(sign);
+    if (at > 0) return of(evaluate(sum.slice(0, at)), evaluate(sum.slice(at + 1)));
+  }
+  return Number(sum);
 }
 
 /** A line cut at each `||`: what is run until one succeeds. */
@@ -44,7 +63,7 @@ export function alternatives(line: string): string[] {
 
 /** A command's name, the last part of its path, and its words. */
 export function commandOf(line: string): CommandLine {
-  const [path = '', ...words] = line.split(/\s+/);
+  const [path = '', ...words] = line.match(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+/g) ?? [];
   return { name: path.slice(path.lastIndexOf('/') + 1), words, line };
 }
 

@@ -110,7 +110,7 @@ const houseOps: TargetOps<HouseTarget> = {
   peekSent,
   burst: 0,
   timerSlack: () => 0,
-  receive: (t, bytes) => nicReceive(t.nic, bytes),
+  receive: (t, bytes, mss) => nicReceive(t.nic, bytes, mss),
   call: (t, context, name, args) => {
     const calls: HouseCalls = { ...context, task: t.host.task, start: t.start };
     return makeCall(calls, name, args);

@@ -7,7 +7,8 @@ import {
   allocNetdev, ARPHRD_NONE, ETH_P_IP, IFF_MULTICAST, IFF_NOARP, IFF_POINTOPOINT, NETDEV_TX_OK, netdevAllocSkb, NETIF_F_HW_CSUM, NETIF_F_RXCSUM,
   NETIF_F_SG, NETIF_F_TSO, NETIF_F_TSO_ECN, netifReceiveSkb, netifStartQueue, netifStopQueue, PACKET_HOST, type NetDevice, type NetDeviceOps,
 } from '@stack/netdev';
-import { __skbPut, consumeSkb, skbCopyBits, skbResetMacHeader, type SkBuff } from '@stack/skbuff';
+import { __skbPut, consumeSkb, SKB_GSO_DODGY, SKB_GSO_TCPV4, skbCopyBits, skbResetMacHeader, type SkBuff } from '@stack/skbuff';
+import { tcpHeaders } from './wire.ts';
 
 /** A packet that the host sent: its octets from the IP header on, and World time in ns. */
 export interface Sent {
@@ -85,8 +86,8 @@ function tunHead(len: number): number {
   return size <= SMALL_HEAD ? SMALL_HEAD : 1 << (32 - Math.clz32(size - 1));
 }
 
-/** Hands the host a packet that begins with its IP header. */
-export function nicReceive(nic: ScriptNic, bytes: Uint8Array): void {
+/** Hands the host a packet that begins with its IP header; one with more text than `mss`, if that is not 0, as GRO hands up segments. */
+export function nicReceive(nic: ScriptNic, bytes: Uint8Array, mss: number): void {
   const { dev } = nic;
   const head = tunHead(bytes.length);
   const skb = netdevAllocSkb(dev, Math.max(bytes.length, head - TUN_PAD - SHARED_INFO));
@@ -95,6 +96,12 @@ export function nicReceive(nic: ScriptNic, bytes: Uint8Array): void {
   skb.buf.set(bytes, __skbPut(skb, bytes.length));
   skb.protocol = ETH_P_IP;
   skb.pktType = PACKET_HOST;
+  const text = bytes.length - tcpHeaders(bytes);
+  if (mss > 0 && text > mss && text < bytes.length) {
+    skb.shinfo.gsoSize = mss;
+    // How many there are is not said, as by TUN.
+    skb.shinfo.gsoType = SKB_GSO_TCPV4 | SKB_GSO_DODGY;
+  }
   skbResetMacHeader(skb);
   interrupt(dev.net, receive, skb);
 }

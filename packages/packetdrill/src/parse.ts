@@ -10,7 +10,7 @@ const OPTION = /--(\w+)(?:=("[^"\n]*"|[^\s`]+))?/y;
 
 /** packetdrill's options. Those that say how it is to reach its device or another machine mean nothing here. */
 const OPTIONS = new Set([
-  'ip_version', 'local_ip', 'remote_ip', 'mtu', 'tolerance_usecs', 'tcp_ts_tick_usecs',
+  'ip_version', 'local_ip', 'remote_ip', 'mtu', 'mss', 'tolerance_usecs', 'tcp_ts_tick_usecs',
   'bind_port', 'connect_port', 'gateway_ip', 'netmask_ip', 'speed', 'init_scripts', 'tolerance_percent', 'tcp_ts_ecr_scaled', 'strict_segments', 'non_fatal', 'dry_run',
   'is_anyip', 'send_omit_free', 'udp_encaps', 'define', 'verbose', 'debug', 'code_command', 'code_format', 'code_sockopt', 'so_filename', 'so_flags',
   'wire_client', 'wire_server', 'wire_server_ip', 'wire_server_port', 'wire_client_dev', 'wire_server_dev', 'tun_dev', 'persistent_tun_dev',
@@ -60,7 +60,7 @@ function parseAction(s: Scanner, defines: Defines): Action {
 
 /** What the value of an option must be, where it means something here. */
 const VALUES: ReadonlyMap<string, { readonly pattern: RegExp; readonly what: string }> = new Map([
-  ...['mtu', 'tolerance_usecs', 'tcp_ts_tick_usecs'].map((name) => [name, { pattern: /^\d+$/, what: 'a number' }] as const),
+  ...['mtu', 'mss', 'tolerance_usecs', 'tcp_ts_tick_usecs'].map((name) => [name, { pattern: /^\d+$/, what: 'a number' }] as const),
   ...['local_ip', 'remote_ip'].map((name) => [name, { pattern: /^\d+\.\d+\.\d+\.\d+$/, what: 'an IPv4 address' }] as const),
   ['ip_version', { pattern: /^ipv4/, what: 'ipv4 (there is no other)' }],
 ]);

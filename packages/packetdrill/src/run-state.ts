@@ -65,6 +65,8 @@ export interface Settings {
   readonly remoteIp: string;
   readonly tolerance: number;
   readonly mtu: number;
+  /** Segments that are handed over together say that they are of so many octets, as GRO has them; 0: they do not. */
+  readonly mss: number;
 }
 
 /** A script's own options go before the runner's. */
@@ -74,6 +76,7 @@ export function settingsOf(script: Script, options: RunOptions): Settings {
     remoteIp: script.options.get('remote_ip') ?? options.remoteIp ?? '192.0.2.1',
     tolerance: Number(script.options.get('tolerance_usecs') ?? options.tolerance ?? 4000),
     mtu: Number(script.options.get('mtu') ?? 1500),
+    mss: Number(script.options.get('mss') ?? 0),
   };
 }
 
@@ -83,6 +86,7 @@ export class Run<T = unknown> {
   readonly calls: CallContext;
   readonly tolerance: number;
   readonly tick: number;
+  readonly mss: number;
   readonly log: string[];
   readonly record: boolean;
   /** How many segments are in the log, if it is a record. */
@@ -107,6 +111,7 @@ export class Run<T = unknown> {
     this.target = target;
     this.calls = { localIp: inAton(settings.localIp), remoteIp: inAton(settings.remoteIp), fds: new Map() };
     this.tolerance = settings.tolerance;
+    this.mss = settings.mss;
     this.tick = Number(script.options.get('tcp_ts_tick_usecs') ?? 0);
     this.log = [];
     this.record = options.record ?? false;

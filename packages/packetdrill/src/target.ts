@@ -46,8 +46,8 @@ export interface TargetOps<T> {
   readonly burst: number;
   /** How late a timer may be that was to fire after so many µs. */
   readonly timerSlack: (wait: number) => number;
-  /** Hands the target a packet. */
-  readonly receive: (t: T, bytes: Uint8Array) => void;
+  /** Hands the target a packet; one with more text than `mss`, if that is not 0, as segments put together by GRO. */
+  readonly receive: (t: T, bytes: Uint8Array, mss: number) => void;
   /** Makes a call. `blocking`: the script says when it returns. */
   readonly call: (t: T, context: CallContext, name: string, args: readonly Expr[], blocking: boolean) => Outcome;
   /** The fields of a socket's TCP_INFO as `tcpi_…`; null if the descriptor is no TCP socket. */

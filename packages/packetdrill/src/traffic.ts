@@ -150,7 +150,7 @@ function inboundBytes(run: Run, spec: PacketSpec): Uint8Array {
 export function runInbound(run: Run, spec: PacketSpec): void {
   const bytes = inboundBytes(run, spec);
   log(run, now(run), '<', formatPacket(spec));
-  run.ops.receive(run.target, bytes);
+  run.ops.receive(run.target, bytes, run.mss);
 }
 
 /** A socket is under test from now on: what was before is so no longer, but for connections that the script has named. */

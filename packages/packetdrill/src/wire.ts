@@ -171,6 +171,14 @@ function readQuoted(view: DataView, at: number): IcmpMessage['quoted'] {
   return { protocol, sport: view.getUint16(to), dport: view.getUint16(to + 2), seq: view.getUint32(to + 4), length: view.getUint16(at + 2) - (to - at) - header };
 }
 
+/** Octets of the headers of a TCP segment; 0 if the packet is none. */
+export function tcpHeaders(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < IP_HDR + TCP_HDR || view.getUint8(9) !== IPPROTO_TCP) return 0;
+  const at = (view.getUint8(0) & 15) * 4;
+  return at + (view.getUint8(at + 12) >> 4) * 4;
+}
+
 /** Reads a packet of the host's; null if it is of a protocol that scripts do not speak of. */
 export function readPacket(bytes: Uint8Array): Packet | null {
   if (bytes.length < IP_HDR) return null;

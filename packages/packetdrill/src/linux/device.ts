@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
+import { tcpHeaders } from '../wire.ts';
 import type { Sent } from '../target.ts';
 import { invoke, Memory, must, type Libc } from './libc.ts';
 
@@ -19,6 +20,7 @@ const TUN_F_CSUM = 1;
 const TUN_F_TSO4 = 2;
 const TUN_F_TSO_ECN = 8;
 const VNET_HDR = 10;
+const VIRTIO_NET_HDR_GSO_TCPV4 = 1;
 
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;
@@ -120,9 +122,15 @@ export function drainWire(libc: Libc, wire: Wire): void {
   }
 }
 
-/** Hands the kernel a packet. */
-export function injectPacket(libc: Libc, wire: Wire, bytes: Uint8Array): void {
+/** Hands the kernel a packet; one with more text than `mss`, if that is not 0, as several segments in one. */
+export function injectPacket(libc: Libc, wire: Wire, bytes: Uint8Array, mss: number): void {
   wire.out.bytes.fill(0, 0, VNET_HDR);
+  const headers = tcpHeaders(bytes);
+  if (mss > 0 && headers > 0 && bytes.length - headers > mss) {
+    // struct virtio_net_hdr; it does not say where the headers end, so that the head holds what it can.
+    wire.out.view.setUint8(1, VIRTIO_NET_HDR_GSO_TCPV4);
+    wire.out.view.setUint16(4, mss, true);
+  }
   wire.out.bytes.set(bytes, VNET_HDR);
   must(libc, 'write', wire.tun, wire.out.address, VNET_HDR + bytes.length);
 }

@@ -202,7 +202,7 @@ export const linuxOps: TargetOps<LinuxTarget> = {
   burst: 1000,
   // The timer wheel's levels are an eighth of their time apart.
   timerSlack: (wait) => wait / 8,
-  receive: (t, bytes) => injectPacket(t.libc, t.wire, bytes),
+  receive: (t, bytes, mss) => injectPacket(t.libc, t.wire, bytes, mss),
   call: (t, context, name, args, blocking) => {
     const outcome = makeLinuxCall({ ...context, libc: t.libc, epoch: t.start * 1000 }, name, args, blocking);
     if (name === 'socket' && t.congestion !== null && typeof outcome.result === 'number') giveCongestion(t, outcome.result, t.congestion);
