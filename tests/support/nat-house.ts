@@ -35,18 +35,15 @@ export interface NatHouseOptions {
 /** Everything that leaves the router for the server's network comes from the router. */
 export const masquerade: IptRule = { table: 'nat', chain: 'postrouting', oif: 'eth1', verdict: 'masquerade' };
 
-/** Buffers that no test fills: what a full one has no place for would be sent again, as is what a router loses. */
-const roomy = { 'net.ipv4.tcp_rmem': [4096, 4 << 20, 6 << 20] };
-
 export function natHouse({ rules = [masquerade], sysctl = {}, debug = true }: NatHouseOptions = {}): NatHouse {
   const world = createWorld({ seed: 1, debug });
   const [inside, outside] = [createSwitch(world), createSwitch(world)];
-  const client = createHost({ world, name: 'client', sysctl: roomy, nics: [{ device: virtioOn(inside), address: `${CLIENT}/24`, gateway: LAN }] });
+  const client = createHost({ world, name: 'client', nics: [{ device: virtioOn(inside), address: `${CLIENT}/24`, gateway: LAN }] });
   const router = createHost({
     world, name: 'router', sysctl: { 'net.ipv4.ip_forward': 1 },
     nics: [{ device: virtioOn(inside), address: `${LAN}/24` }, { device: virtioOn(outside), address: `${WAN}/24` }],
   });
-  const server = createHost({ world, name: 'server', sysctl: roomy, nics: [{ device: virtioOn(outside), address: `${SERVER}/24` }] });
+  const server = createHost({ world, name: 'server', nics: [{ device: virtioOn(outside), address: `${SERVER}/24` }] });
   installConntrack(router.net);
   installNat(router.net);
   installIpTables(router.net, rules);

@@ -44,7 +44,7 @@ export class VirtnetInfo {
     this.txNapi = netifNapiAdd(dev, pollTx);
     this.hdrPage = null;
     this.mergeable = false;
-    this.rxPageSize = 2048;
+    this.rxPageSize = 0;
     this.rxPosted = 0;
     this.rxAverage = 0;
     this.refill = timerSetup(dev.net, refill, this);

@@ -2,7 +2,8 @@
 //
 // tryFillRecv() gives the device pages; it writes header and frame into them and interrupts; virtnetPoll() builds an sk_buff
 // around the page (no copy) and hands it up. A frame that took several pages (mergeable buffers) has the others as fragments.
-// Pages are as large as the frames of late (a running average), so that 64 KiB segments fit one and small ones waste little.
+// Pages are as large as the frames of late (a running average), up to 16 KiB, and what a frame leaves empty of its last page is given back:
+// what it counts for in receive buffers (truesize) is at most about twice its length.
 // Read first: VIRTIO 1.2 §5.1.6.3, §5.1.6.4.
 
 import {
@@ -29,6 +30,8 @@ const RX_HEADROOM = VIRTNET_RX_PAD + VIRTIO_NET_HDR_LEN;
 /** Octets of pages that the device is given at most, while it has at least RX_POSTED_MIN of them. */
 const RX_POSTED_BYTES = 1 << 20;
 const RX_POSTED_MIN = 16;
+/** Octets of the largest pages that the device is given, if it can spread a frame over several. */
+const RX_PAGE_MAX = 16384;
 /** Jiffies until memory for buffers is tried for again. */
 const REFILL_DELAY = 500;
 
@@ -106,7 +109,7 @@ function receiveBuf(vi: VirtnetInfo, vq: Virtqueue<Page>, page: Page, len: numbe
   if (whole === null) return;
   averageAdd(vi, whole.len);
   const single = page.view.getUint8(hdr + VNET_GSO_TYPE) === VIRTIO_NET_HDR_GSO_NONE;
-  const skb = single && page.size > PAGE_CLASS_SIZES[0]! ? copyBreak(vi, whole) : whole;
+  const skb = numBuffers === 1 ? copyBreak(vi, whole) : whole;
   const wrong = single && page.view.getUint8(hdr + VNET_FLAGS) === 0 ? noOffload(skb) : !virtioNetHdrToSkb(skb, page.view, hdr);
   if (skb !== whole) consumeSkb(whole);
   if (wrong) {
@@ -160,12 +163,13 @@ function receiveMerge(vi: VirtnetInfo, vq: Virtqueue<Page>, skb: SkBuff, more: n
       skb.truesize += next.truesize;
       to = next;
     }
-    page.pool.debug?.pages.delete(page);
-    skbAddRxFrag(to, to.shinfo.nrFrags, page, page.base + VIRTNET_RX_PAD, len, page.size);
+    const frag = copyBreakPage(vi, page, len);
+    page.pool.debug?.pages.delete(frag);
+    skbAddRxFrag(to, to.shinfo.nrFrags, frag, frag === page ? page.base + VIRTNET_RX_PAD : frag.base, len, frag.size);
     if (to !== skb) {
       skb.len += len;
       skb.dataLen += len;
-      skb.truesize += page.size;
+      skb.truesize += frag.size;
     }
   }
   return skb;
@@ -181,10 +185,18 @@ function drainMerge(vi: VirtnetInfo, vq: Virtqueue<Page>, n: number): void {
   }
 }
 
-/** A small frame in a large page: a copy in a small one, so that it does not occupy what it does not use; else, or without memory, skb. */
+/** Octets of the smallest slot of the pool that holds `len`. */
+function slotFor(len: number): number {
+  let i = 0;
+  while (PAGE_CLASS_SIZES[i]! < len) i++;
+  return PAGE_CLASS_SIZES[i]!;
+}
+
+/** A small frame in a large page: a copy in a smaller one, so that it does not occupy what it does not use; else, or without memory, skb. */
 function copyBreak(vi: VirtnetInfo, skb: SkBuff): SkBuff {
-  if (skb.len > PAGE_CLASS_SIZES[0]! - RX_HEADROOM) return skb;
-  const small = allocSkb(vi.dev.net, RX_HEADROOM + skb.len);
+  const len = RX_HEADROOM + skb.len;
+  if (slotFor(len) >= skb.shinfo.page.size) return skb;
+  const small = allocSkb(vi.dev.net, len);
   if (small === null) return skb;
   __skbReserve(small, RX_HEADROOM);
   const at = __skbPut(small, skb.len);
@@ -192,11 +204,19 @@ function copyBreak(vi: VirtnetInfo, skb: SkBuff): SkBuff {
   return small;
 }
 
+/** `len` received octets that leave much of their page empty: a smaller one with a copy of them, in the place of `page`; else, or without memory, page. */
+function copyBreakPage(vi: VirtnetInfo, page: Page, len: number): Page {
+  const size = slotFor(len);
+  const small = size < page.size ? allocPage(vi.dev.net, size) : null;
+  if (small === null) return page;
+  memcpy(small.buf, small.base, page.buf, page.base + VIRTNET_RX_PAD, len);
+  putPage(page);
+  return small;
+}
+
 /** Chooses the size of the pages to come from the lengths received. */
 function averageAdd(vi: VirtnetInfo, len: number): void {
   if (!vi.mergeable) return;
   vi.rxAverage += (len - vi.rxAverage) >> 3;
-  const need = vi.rxAverage + RX_HEADROOM;
-  if (need <= PAGE_CLASS_SIZES[0]!) vi.rxPageSize = PAGE_CLASS_SIZES[0]!;
-  else vi.rxPageSize = need <= PAGE_CLASS_SIZES[1]! ? PAGE_CLASS_SIZES[1]! : PAGE_CLASS_SIZES[2]!;
+  vi.rxPageSize = slotFor(Math.min(vi.rxAverage + RX_HEADROOM, RX_PAGE_MAX));
 }

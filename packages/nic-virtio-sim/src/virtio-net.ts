@@ -151,7 +151,7 @@ function virtnetInitQueues(vi: VirtnetInfo): number {
 function virtnetRxPageSize(vi: VirtnetInfo): number {
   if (vi.mergeable) return PAGE_CLASS_SIZES[0]!;
   const frame = (vi.features & VIRTIO_NET_F_GUEST_TSO4) !== 0 ? 65550 : vi.dev.maxMtu + ETH_VLAN_HLEN;
-  return PAGE_CLASS_SIZES.find((size) => size >= frame + VIRTNET_RX_PAD + VIRTIO_NET_HDR_LEN) ?? PAGE_CLASS_SIZES[2]!;
+  return PAGE_CLASS_SIZES.find((size) => size >= frame + VIRTNET_RX_PAD + VIRTIO_NET_HDR_LEN) ?? PAGE_CLASS_SIZES.at(-1)!;
 }
 
 /** NetDeviceOps.ndoStop. */

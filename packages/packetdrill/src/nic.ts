@@ -93,6 +93,7 @@ export function nicReceive(nic: ScriptNic, bytes: Uint8Array, mss: number): void
   const skb = netdevAllocSkb(dev, Math.max(bytes.length, head - TUN_PAD - SHARED_INFO));
   if (skb === null) throw new Error('no memory for a packet');
   skb.truesize = SK_BUFF + head + Math.ceil(Math.max(bytes.length - PAGE_HEAD, 0) / PAGE) * PAGE;
+  skb.headFrag = false;
   skb.buf.set(bytes, __skbPut(skb, bytes.length));
   skb.protocol = ETH_P_IP;
   skb.pktType = PACKET_HOST;

@@ -43,7 +43,7 @@ describe('alloc_skb', () => {
     kfreeSkb(skb);
   });
 
-  it.each([1, 2048, 2049, 16384, 16385, 66560, 70000, 300000])('gives room for %i bytes', (size) => {
+  it.each([1, 2048, 2049, 4096, 4097, 8192, 16384, 16385, 66560, 70000, 300000])('gives room for %i bytes', (size) => {
     const skb = must(allocSkb(net, size));
     expect(skb.end - skb.head).toBeGreaterThanOrEqual(size);
     expect(skb.end).toBeLessThanOrEqual(skb.buf.length);

@@ -277,6 +277,7 @@ export function takeSkb(pool: SkbPool, net: Net, page: Page): SkBuff {
   skb.tstamp = 0;
   skb.cloned = false;
   skb.nohdr = false;
+  skb.headFrag = true;
   skb.peeked = false;
   skb.cb0 = 0;
   skb.cb1 = 0;

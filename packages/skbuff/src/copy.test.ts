@@ -193,10 +193,10 @@ describe('pskb_expand_head', () => {
     const skb = must(allocSkb(net, 100));
     const before = skb.truesize;
     pskbExpandHead(skb, 0, 4000);
-    expect(skb.truesize).toBe(before - 2048 + 16384);
+    expect(skb.truesize).toBe(before - 1600 + 8192);
     skb.destructor = () => undefined;
     pskbExpandHead(skb, 0, 30000);
-    expect(skb.truesize).toBe(before - 2048 + 16384);
+    expect(skb.truesize).toBe(before - 1600 + 8192);
     consumeSkb(skb);
   });
 

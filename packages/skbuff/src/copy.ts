@@ -65,6 +65,7 @@ export function skbClone(skb: SkBuff): SkBuff | null {
   n.networkHeader = skb.networkHeader;
   n.transportHeader = skb.transportHeader;
   n.nohdr = false;
+  n.headFrag = skb.headFrag;
   n.cloned = true;
   skb.cloned = true;
   shinfo.dataref++;

@@ -18,8 +18,8 @@ declare module '@stack/kernel' {
   }
 }
 
-/** Slots of the three classes, in bytes: a frame of MTU 1500, one of 9000, and a datagram or GSO packet with its headers. */
-export const PAGE_CLASS_SIZES: readonly number[] = [2048, 16384, 66560];
+/** Slots of the classes, in bytes: a frame of MTU 1500 with its headroom; 2 KiB; a page of most machines; frames up to 16 KiB; a datagram or GSO packet with its headers. */
+export const PAGE_CLASS_SIZES: readonly number[] = [1600, 2048, 4096, 8192, 16384, 66560];
 /** Size in bytes of the pages that hold bulk data as fragments. */
 export const PAGE_SIZE = 65536;
 

@@ -218,6 +218,8 @@ export class SkBuff {
   cloned: boolean;
   /** Only the payload of the data area is referred to: a clone owns the headers. */
   nohdr: boolean;
+  /** The linear area may become a fragment of another sk_buff (head_frag). Any of the pool may; a device that stands for one with other memory says no. */
+  headFrag: boolean;
   peeked: boolean;
 
   // control block: the layer that has the packet owns these (TCP_SKB_CB, IPCB, …)
@@ -283,6 +285,7 @@ export class SkBuff {
     this.tstamp = 0;
     this.cloned = false;
     this.nohdr = false;
+    this.headFrag = true;
     this.peeked = false;
     this.cb0 = 0;
     this.cb1 = 0;

@@ -99,12 +99,18 @@ describe('skb_try_coalesce', () => {
     [to, from, paged].forEach(consumeSkb);
   });
 
-  it('refuses a clone, and more fragments than fit', () => {
+  it('refuses a clone, a head that is not to be shared, and more fragments than fit', () => {
     const to = makePacket(net, { headroom: 0, linear: new Uint8Array(64), frags: [], list: [] });
     const from = makePacket(net, { headroom: 0, linear: new Uint8Array(64), frags: [], list: [] });
     const clone = must(skbClone(to));
     expect(skbTryCoalesce(to, from)).toBe(-1);
     consumeSkb(clone);
+    from.headFrag = false;
+    expect(skbTryCoalesce(to, from)).toBe(-1);
+    from.headFrag = true;
+    const locked = must(skbClone(from));
+    expect(skbTryCoalesce(to, from)).toBe(-1);
+    consumeSkb(locked);
     for (let i = 0; i < MAX_SKB_FRAGS; i++) addFrag(to, new Uint8Array(1), 0);
     expect(skbTryCoalesce(to, from)).toBe(-1);
     [to, from].forEach(consumeSkb);

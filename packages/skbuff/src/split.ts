@@ -150,8 +150,8 @@ function dropFirstFrags(skb: SkBuff, count: number): void {
 /**
  * Adds the data of `from` to the end of `to`: copied where `to` has tailroom, else as fragments on the same pages.
  * Returns the bytes to add to to's truesize (already added to to.truesize), or -1 with nothing changed. `from` stays
- * the caller's, to be freed. Deviation: the kernel may steal the head of `from`; here a page is shared instead, so
- * that `from` is freed as always.
+ * the caller's, to be freed. A head that is not headFrag, or has a clone, is not shared. Deviation: the kernel may steal
+ * the head of `from`; here a page is shared instead, so that `from` is freed as always.
  */
 export function skbTryCoalesce(to: SkBuff, from: SkBuff): number {
   if (skbCloned(to)) return -1;
@@ -164,6 +164,7 @@ export function skbTryCoalesce(to: SkBuff, from: SkBuff): number {
   const source = from.shinfo;
   if (target.fragList !== null || source.fragList !== null) return -1;
   const headlen = from.len - from.dataLen;
+  if (headlen !== 0 && (!from.headFrag || skbCloned(from))) return -1;
   if (target.nrFrags + source.nrFrags + (headlen !== 0 ? 1 : 0) > MAX_SKB_FRAGS) return -1;
   let delta = from.truesize - SKB_OVERHEAD;
   if (headlen !== 0) {

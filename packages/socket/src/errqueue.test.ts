@@ -50,7 +50,7 @@ test('the error queue counts in the receive buffer', () => {
   const host = testHost();
   const [fd] = testPair(host);
   const sk = testSock(host, fd);
-  sk.skRcvbuf = 5000;
+  sk.skRcvbuf = 4000;
   sockQueueErrSkb(sk, makeErr(host, 111, SO_EE_ORIGIN_ICMP));
   const skb = makeErr(host, 111, SO_EE_ORIGIN_ICMP);
   expect(sockQueueErrSkb(sk, skb)).toBe(-ENOMEM);

@@ -5,7 +5,7 @@
  * Read first: RFC 9293 §3.8.6.2.2 (the receiver's window); RFC 2018 §8 (what may be thrown away).
  */
 import {
-  SkBuffHead, SKB_OVERHEAD, __skbDequeue, __skbPut, __skbQueueTail, __skbUnlink, allocSkb, consumeSkb, rbErase, rbFirst, rbInsertColor, rbLast,
+  SKB_DATA_ALIGN, SKB_OVERHEAD, SKB_TRUESIZE, SkBuffHead, __skbDequeue, __skbPut, __skbQueueTail, __skbUnlink, allocSkb, consumeSkb, rbErase, rbFirst, rbInsertColor, rbLast,
   rbLinkNode, rbNext, skbCopyBits, skbQueueBefore,
 } from '@stack/skbuff';
 import type { RbRoot, SkBuff } from '@stack/skbuff';
@@ -18,8 +18,11 @@ import {
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpWinFromSpace } from './tcp-space.ts';
 
-/** Payload of a full sk_buff. Deviation: Linux fills a page of 4 KiB; the pool's slots are of 2 KiB, then 16. */
-const COLLAPSE_SIZE = 2048;
+/** What the kernel's allocator gives for a head that holds `len`: a power of two, the shared info at its end. Octets. */
+const SHARED_INFO = 320;
+const SMALL_HEAD = 576;
+/** Payload of a full sk_buff: a page's, less the shared info. */
+const COLLAPSE_SIZE = 4096 - SHARED_INFO;
 /** A lone run of so few bytes is left as it is: copying gains little. */
 const TINY = 4096 - SKB_OVERHEAD;
 
@@ -59,13 +62,24 @@ function isBloated(sk: TcpSock, skb: SkBuff, start: number): boolean {
   return !isSynOrFin(skb) && (tcpWinFromSpace(sk, skb.truesize) > skb.len || before(tcbSeq(skb), start));
 }
 
+/** An sk_buff for `len` octets. What it counts for, and the room behind them, are Linux's: those of a head of a page at most. */
+function tcpCollapseAlloc(sk: TcpSock, len: number): SkBuff | null {
+  const size = SKB_DATA_ALIGN(len) + SHARED_INFO;
+  const head = size <= SMALL_HEAD ? SMALL_HEAD : 1 << (32 - Math.clz32(size - 1));
+  const nskb = allocSkb(sk.skNet, head - SHARED_INFO);
+  if (nskb === null) return null;
+  nskb.truesize = SKB_TRUESIZE(head - SHARED_INFO);
+  nskb.headFrag = false;
+  return nskb;
+}
+
 /** Copies [start, end) from `first` on, up to tail, into new sk_buffs on `into`, or before what they replace. */
 function tcpCollapseCopy(sk: TcpSock, root: RbRoot | null, first: SkBuff, tail: SkBuff | null, begin: number, end: number, into: SkBuffHead): void {
   let skb = first;
   let start = begin;
   while (before(start, end)) {
     let room = Math.min(COLLAPSE_SIZE, (end - start) | 0);
-    const nskb = allocSkb(sk.skNet, room);
+    const nskb = tcpCollapseAlloc(sk, room);
     if (nskb === null) return;
     tcbSetSeq(nskb, start);
     tcbSetEndSeq(nskb, start);

@@ -11,7 +11,7 @@ import {
   SKB_DROP_REASON_PROTO_MEM, SKB_DROP_REASON_TCP_OLD_DATA, SKB_DROP_REASON_TCP_OVERWINDOW, SKB_DROP_REASON_TCP_ZEROWINDOW,
 } from '@stack/kernel';
 import {
-  RB_EMPTY_ROOT, __skbPull, __skbQueueTail, consumeSkb, kfreeSkbReason, skbDstDrop, skbRbtreePurge, skbTailroom, skbTryCoalesce,
+  RB_EMPTY_ROOT, __skbPull, __skbQueueTail, consumeSkb, kfreeSkbReason, skbDstDrop, skbRbtreePurge, skbTryCoalesce,
 } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
@@ -51,12 +51,12 @@ export function tcpDataReady(sk: TcpSock): void {
 }
 
 /**
- * Copies `from` into the tailroom of `to`, which it follows: so that many small segments do not occupy a slot each.
- * Larger ones are left as they are: a slot is full with one.
+ * Adds `from` to `to`, which it follows: copied into its tailroom, so that many small segments do not occupy a slot each; or as
+ * fragments of its pages, so that an sk_buff less is to be counted and read.
  * @returns whether it did; `from` stays the caller's
  */
 export function tcpTryCoalesce(sk: TcpSock, to: SkBuff, from: SkBuff): boolean {
-  if (from.len > skbTailroom(to) || tcbSeq(from) !== tcbEndSeq(to)) return false;
+  if (tcbSeq(from) !== tcbEndSeq(to)) return false;
   const delta = skbTryCoalesce(to, from);
   if (delta < 0) return false;
   sk.skRmemAlloc += delta;
@@ -140,15 +140,12 @@ export function tcpDrop(sk: TcpSock, skb: SkBuff, reason: number): void {
 
 /** Some of skb is next in order, and in the window. */
 function tcpDataQueueInOrder(sk: TcpSock, skb: SkBuff): void {
-  if (sk.skReceiveQueue.next === null) {
-    // The reader has nothing else to make progress with: room or not.
-    skForcedMemSchedule(sk, skb.truesize);
-  } else if (!tcpTryRmemSchedule(sk, skb, skb.truesize)) {
-    // No room: say so, and keep only a bare FIN.
+  if (!tcpTryRmemSchedule(sk, skb, skb.truesize)) {
+    // No room: say so, and keep only a bare FIN, or what is all that the reader can make progress with.
     sk.icskAckPending |= ICSK_ACK_NOMEM | ICSK_ACK_NOW;
     inetCskScheduleAck(sk);
     sk.skDataReady(sk);
-    if (skb.len !== 0) {
+    if (sk.skReceiveQueue.next !== null && skb.len !== 0) {
       netIncStats(sk.skNet, LINUX_MIB_TCPRCVQDROP);
       tcpDrop(sk, skb, SKB_DROP_REASON_PROTO_MEM);
       return;

@@ -20,9 +20,9 @@ import { tcpIsSack } from './tcp-rtx-queue.ts';
 import { after, tcbSeq } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
-/** May skb be queued without exceeding the buffer? Its payload counts, not its memory: a window that was offered can be used. */
-function tcpCanIngest(sk: TcpSock, skb: SkBuff): boolean {
-  return sk.skRmemAlloc + skb.len <= sk.skRcvbuf;
+/** May a segment be queued? One may exceed the buffer, whatever its size: a window that was offered can be used. */
+function tcpCanIngest(sk: TcpSock): boolean {
+  return sk.skRmemAlloc <= sk.skRcvbuf;
 }
 
 /**
@@ -42,7 +42,7 @@ function tcpPruneOfoQueue(sk: TcpSock, incoming: SkBuff): boolean {
     rbErase(root, skb);
     tcpDrop(sk, skb, SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE);
     if (goal > 0 && sk.oooLastSkb !== null) continue;
-    if (tcpCanIngest(sk, incoming) && !skUnderMemoryPressure(sk)) break;
+    if (tcpCanIngest(sk) && !skUnderMemoryPressure(sk)) break;
     goal = sk.skRcvbuf >> 3;
   }
   if (pruned) {
@@ -58,14 +58,14 @@ function tcpPruneQueue(sk: TcpSock, incoming: SkBuff): boolean {
   // Nothing is queued: nothing can be gained.
   if (sk.skRmemAlloc === 0) return false;
   netIncStats(sk.skNet, LINUX_MIB_PRUNECALLED);
-  if (!tcpCanIngest(sk, incoming)) tcpClampWindow(sk);
+  if (!tcpCanIngest(sk)) tcpClampWindow(sk);
   else if (skUnderMemoryPressure(sk)) tcpAdjustRcvSsthresh(sk);
-  if (tcpCanIngest(sk, incoming)) return true;
+  if (tcpCanIngest(sk)) return true;
   tcpCollapseOfoQueue(sk);
   tcpCollapseReceiveQueue(sk);
-  if (tcpCanIngest(sk, incoming)) return true;
+  if (tcpCanIngest(sk)) return true;
   tcpPruneOfoQueue(sk, incoming);
-  if (tcpCanIngest(sk, incoming)) return true;
+  if (tcpCanIngest(sk)) return true;
   netIncStats(sk.skNet, LINUX_MIB_RCVPRUNED);
   sk.predFlags = 0;
   return false;
@@ -73,7 +73,7 @@ function tcpPruneQueue(sk: TcpSock, incoming: SkBuff): boolean {
 
 /** May skb, of `size` bytes, be kept? Makes room if need be. */
 export function tcpTryRmemSchedule(sk: TcpSock, skb: SkBuff, size: number): boolean {
-  if (tcpCanIngest(sk, skb) && skRmemSchedule(sk, skb, size)) return true;
+  if (tcpCanIngest(sk) && skRmemSchedule(sk, skb, size)) return true;
   if (!tcpPruneQueue(sk, skb)) return false;
   while (!skRmemSchedule(sk, skb, size)) {
     if (!tcpPruneOfoQueue(sk, skb)) return false;

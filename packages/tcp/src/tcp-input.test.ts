@@ -147,7 +147,7 @@ test('header prediction: predicted and unpredicted segments do the same', async 
   for (let i = 0; i < 5; i++) s.give(`. ${1 + i * 1000}:${1001 + i * 1000}(1000) ack 1 win 1000`);
   const { values, names } = s.host.net.tcp.linuxMib;
   const hits = names.indexOf('TCPHPHits');
-  expect(values[hits]).toBeGreaterThan(0);
+  expect(values[hits]).toBeGreaterThan(1);
   const before = values[hits] ?? 0;
   // Another window: the slow path, once.
   s.give('. 5001:6001(1000) ack 1 win 999');
