@@ -13,24 +13,37 @@ interface Options {
   readonly flows: number;
   /** Percent. */
   readonly loss: readonly number[];
-  readonly delay: number;
+  readonly rtt: number;
+  /** Mbit/s; 0: no limit. */
+  readonly bandwidth: number;
+  readonly congestion: string;
   readonly seed: number;
   readonly both: boolean;
   readonly json: boolean;
   readonly write: boolean;
 }
 
-const HELP = `npm run differential -- [options]
-Our TCP beside Linux's: goodput of each pair of sender and receiver through the same delay and loss, in real time.
+const CONGESTION = ['cubic', 'reno', 'bbr'];
 
-  --seconds N    how long each flow is measured (60)
-  --flows N      how many at once (20)
-  --loss A,B     percent of the frames from the sender that are lost (1,3)
-  --both         so many of the receiver's too
-  --delay MS     there and back (50)
-  --seed N       of the losses (1)
-  --json         one line of JSON
-  --write        puts the table into docs/differential.md`;
+const HELP = `npm run differential -- [options]
+Our TCP beside Linux's: goodput of each pair of sender and receiver through the same cable, in real time. Needs root.
+
+The transfer:
+  --seconds N         how long each flow is measured (60)
+  --flows N           how many at once (20)
+  --congestion NAME   of both TCPs: cubic, reno or bbr (cubic)
+The cable:
+  --rtt MS            milliseconds there and back (50)
+  --bandwidth MBIT    Mbit/s each way, before a queue of one bandwidth-delay product (0: no limit)
+  --loss A,B          percent of the frames from the sender that are lost, a table for each (1,3)
+  --both              so many of the receiver's too
+  --seed N            of the losses (1)
+What comes out:
+  --json              one line of JSON
+  --write             puts the tables into docs/differential.md
+  -h, --help          this
+
+Status 0: the goodputs are within 10 % of one another; 1: they are not; 2: it cannot run.`;
 
 /** Reads the command line; null if it asks for help. Throws an Error whose message is for the user. */
 function readOptions(): Options | null {
@@ -39,7 +52,9 @@ function readOptions(): Options | null {
       seconds: { type: 'string', default: '60' },
       flows: { type: 'string', default: '20' },
       loss: { type: 'string', default: '1,3' },
-      delay: { type: 'string', default: '50' },
+      rtt: { type: 'string', default: '50' },
+      bandwidth: { type: 'string', default: '0' },
+      congestion: { type: 'string', default: 'cubic' },
       seed: { type: 'string', default: '1' },
       both: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -58,11 +73,14 @@ function readOptions(): Options | null {
     if (!Number.isInteger(value)) throw new Error(`--${name} takes a whole number, not '${values[name]}'`);
     return value;
   };
+  if (!CONGESTION.includes(values.congestion)) throw new Error(`--congestion takes ${CONGESTION.join(', ')}, not '${values.congestion}'`);
   return {
     seconds: number('seconds', values.seconds, 0.1, 86_400),
     flows: whole('flows', 1, 1000),
     loss: values.loss.split(',').map((text) => number('loss', text, 0, 50)),
-    delay: number('delay', values.delay, 0, 10_000),
+    rtt: number('rtt', values.rtt, 0, 10_000),
+    bandwidth: number('bandwidth', values.bandwidth, 0, 10_000),
+    congestion: values.congestion,
     seed: whole('seed', 0, 0xffff_ffff),
     both: values.both,
     json: values.json,
@@ -85,7 +103,7 @@ export async function differential(doc: string): Promise<number> {
   try {
     options = readOptions();
   } catch (error) {
-    console.error((error as Error).message);
+    console.error(`${(error as Error).message}\n\`npm run differential -- --help\` says what there is`);
     return 2;
   }
   if (options === null) {
@@ -116,14 +134,14 @@ function takePriority(): boolean {
   }
 }
 
-async function measureAll({ seconds, flows, loss, delay, seed, both }: Options): Promise<Outcome[]> {
+async function measureAll({ seconds, flows, loss, rtt, bandwidth, congestion, seed, both }: Options): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const total = loss.length * PAIRS.length;
   for (const percent of loss) {
     for (const [from, to] of PAIRS) {
       progress(`${outcomes.length + 1} of ${total}: ${from} → ${to} at ${percent} % loss, ${seconds} s`);
       const share = percent / 100;
-      const path = { delay, loss: share, lossBack: both ? share : 0, seed };
+      const path = { delay: rtt, loss: share, lossBack: both ? share : 0, congestion, seed, ...(bandwidth > 0 ? { bandwidth: bandwidth * 1e6 } : {}) };
       outcomes.push(await measure({ from, to, path, flows, seconds }));
     }
   }
@@ -131,8 +149,9 @@ async function measureAll({ seconds, flows, loss, delay, seed, both }: Options):
   return outcomes;
 }
 
-function titleOf({ seconds, flows, delay, seed, both }: Options): string {
-  return `${flows} flows of ${seconds} s at once, CUBIC, ${delay} ms there and back, loss ${both ? 'both ways' : 'from the sender'}, seed ${seed}`;
+function titleOf({ seconds, flows, rtt, bandwidth, congestion, seed, both }: Options): string {
+  const rate = bandwidth > 0 ? `, ${bandwidth} Mbit/s` : '';
+  return `${flows} flows of ${seconds} s at once, ${congestion.toUpperCase()}, ${rtt} ms there and back${rate}, loss ${both ? 'both ways' : 'from the sender'}, seed ${seed}`;
 }
 
 /** Renews all of the document that comes after its heading "Result". */

@@ -10,7 +10,7 @@ import { hrtimerCancel, hrtimerSetup, hrtimerStart, type Hrtimer, type World, cr
 import { realClock } from '@stack/kernel/real-clock';
 import { NETIF_F_GRO, netdevSetFeatures } from '@stack/netdev';
 import { openTap } from '@stack/nic-tap';
-import { connect, createPlainNic, disconnect, type Port, type Wire } from '@stack/nic-virtio-sim';
+import { connect, createPlainNic, disconnect, type Impairments, type Port, type Wire } from '@stack/nic-virtio-sim';
 import { createNetns, deleteNetns, nsIp, nsText, nsWriteSysctl, plug, type Netns } from '../support/namespace.ts';
 import { linuxFlows, ourFlows, type Flows } from './flows.ts';
 
@@ -25,6 +25,10 @@ export interface Path {
   readonly loss: number;
   /** Chance that a frame from the receiver is; default 0. */
   readonly lossBack?: number;
+  /** Bits per second each way, with a queue of one bandwidth-delay product; default without limit. */
+  readonly bandwidth?: number;
+  /** Of both sides; default CUBIC. */
+  readonly congestion?: string;
   readonly seed: number;
 }
 
@@ -52,7 +56,8 @@ export interface End {
   readonly close: () => Promise<void>;
 }
 
-const CONGESTION_CONTROL = 'cubic';
+/** Octets of a whole frame on the cable. */
+const FRAME = 1538;
 /** What both kinds of host are told besides, whatever the machine's defaults are; all else is Linux's default on both. */
 const SYSCTLS: Readonly<Record<string, string | readonly number[] | number>> = {
   'net.ipv4.tcp_rmem': [4096, 131_072, 6_291_456],
@@ -71,12 +76,12 @@ export function buildRig(from: Kind, to: Kind, path: Path): Rig {
     for (const end of ends.splice(0)) await end.close();
   };
   try {
-    const sender = buildEnd(world, 0, from);
+    const congestion = path.congestion ?? 'cubic';
+    const sender = buildEnd(world, 0, from, congestion);
     ends.push(sender);
-    const receiver = buildEnd(world, 1, to);
+    const receiver = buildEnd(world, 1, to, congestion);
     ends.push(receiver);
-    const delay = path.delay / 2;
-    const wire = connect(sender.port, receiver.port, { delay, loss: path.loss }, { delay, loss: path.lossBack ?? 0 });
+    const wire = connect(sender.port, receiver.port, impairments(path, path.loss), impairments(path, path.lossBack ?? 0));
     const lateness = new Lateness(world);
     const closeAll = async (): Promise<void> => {
       hrtimerCancel(lateness.timer);
@@ -90,12 +95,18 @@ export function buildRig(from: Kind, to: Kind, path: Path): Rig {
   }
 }
 
-function buildEnd(world: World, index: 0 | 1, kind: Kind): End {
-  return kind === 'ours' ? buildOurs(world, ADDRESSES[index]) : buildLinux(world, ADDRESSES[index], index);
+/** One way of the cable. */
+function impairments({ delay, bandwidth }: Path, loss: number): Impairments {
+  const oneWay = { delay: delay / 2, loss };
+  return bandwidth === undefined ? oneWay : { ...oneWay, bandwidth, queueLen: Math.max(20, Math.ceil((bandwidth * delay) / 8000 / FRAME)) };
 }
 
-function buildOurs(world: World, address: string): End {
-  const host = createHost({ world, name: `ours-${address}`, sysctl: { ...SYSCTLS, 'net.ipv4.tcp_congestion_control': CONGESTION_CONTROL } });
+function buildEnd(world: World, index: 0 | 1, kind: Kind, congestion: string): End {
+  return kind === 'ours' ? buildOurs(world, ADDRESSES[index], congestion) : buildLinux(world, ADDRESSES[index], index, congestion);
+}
+
+function buildOurs(world: World, address: string, congestion: string): End {
+  const host = createHost({ world, name: `ours-${address}`, sysctl: { ...SYSCTLS, 'net.ipv4.tcp_congestion_control': congestion } });
   const nic = createPlainNic(host.net);
   host.addNic({ device: nic.dev, address: `${address}/24` });
   return {
@@ -104,7 +115,7 @@ function buildOurs(world: World, address: string): End {
   };
 }
 
-function buildLinux(world: World, address: string, index: number): End {
+function buildLinux(world: World, address: string, index: number, congestion: string): End {
   const ns = createNetns(`diff${index}`);
   const porch = createHost({ world, name: `porch${index}` });
   const close = async (): Promise<void> => {
@@ -117,7 +128,7 @@ function buildLinux(world: World, address: string, index: number): End {
     netdevSetFeatures(tap, NETIF_F_GRO, 0);
     plug(ns, tap.name, `${address}/24`);
     // By the route: a namespace may choose among those congestion controls alone that the machine allows to everybody.
-    nsIp(ns, 'route', 'change', '10.98.0.0/24', 'dev', tap.name, 'proto', 'kernel', 'scope', 'link', 'src', address, 'congctl', CONGESTION_CONTROL);
+    nsIp(ns, 'route', 'change', '10.98.0.0/24', 'dev', tap.name, 'proto', 'kernel', 'scope', 'link', 'src', address, 'congctl', congestion);
     const nic = createPlainNic(porch.net);
     porch.addNic({ device: bridgeOf([tap, nic.dev]) });
     return { kind: 'Linux', address, port: nic.port, flows: linuxFlows(ns), counters: () => nstat(ns), ns, host: null, close };

@@ -4,6 +4,7 @@
 import { inAton, inNtoa } from '@stack/inet-sock';
 import { errnoName } from '@stack/kernel';
 import type { Expr } from './script.ts';
+import type { CallContext } from './target.ts';
 
 /** A call whose outcome is not what the script says. */
 export class CallError extends Error {
@@ -21,6 +22,14 @@ export function int(args: Args, i: number, otherwise = 0): number {
   if (arg?.kind === 'int') return arg.value;
   if (arg?.kind === 'array' && arg.items.length > 0) return int(arg.items, 0, otherwise);
   return otherwise;
+}
+
+/** What the script has not opened, or has closed, must be no descriptor that the target has for reasons of its own. */
+const NO_DESCRIPTOR = 1 << 30;
+
+/** The target's descriptor of a script's. */
+export function descriptor({ fds }: CallContext, wanted: number): number {
+  return fds.get(wanted) ?? (wanted < 0 ? wanted : NO_DESCRIPTOR);
 }
 
 /** A string's characters as octets. */

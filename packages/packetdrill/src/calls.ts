@@ -10,7 +10,7 @@ import {
   SOL_TCP, sysSetsockopt, sysShutdown, sysSocket, sysSplice, sysWrite, sysWritev, type Task,
 } from '@stack/socket';
 import { TCP_FASTOPEN_KEY } from '@stack/tcp';
-import { CallError, checkEnd, checkStamp, endOf, epollData, field, int, iovIsBuffer, iovLength, listOf, number, octetsOf, pointee, PORT, same, sameFields, type Args } from './call-args.ts';
+import { CallError, checkEnd, checkStamp, descriptor, endOf, epollData, field, int, iovIsBuffer, iovLength, listOf, number, octetsOf, pointee, PORT, same, sameFields, type Args } from './call-args.ts';
 import type { Expr } from './script.ts';
 import type { CallContext, Outcome } from './target.ts';
 
@@ -24,8 +24,7 @@ export interface HouseCalls extends CallContext {
 type Call = (c: HouseCalls, args: Args) => Outcome;
 
 function fd(c: HouseCalls, args: Args, i = 0): number {
-  const number = int(args, i, -1);
-  return c.fds.get(number) ?? number;
+  return descriptor(c, int(args, i, -1));
 }
 
 function address(spec: Expr | undefined, ip: number): SockAddrIn {
@@ -150,7 +149,7 @@ const poll: Call = (c, args) => {
   const specs = args[0]?.kind === 'array' ? args[0].items : [];
   const fds = specs.map((spec) => {
     const wanted = number(field(spec, 'fd'), 'fd');
-    return new PollFd(c.fds.get(wanted) ?? wanted, number(field(spec, 'events'), 'events'));
+    return new PollFd(descriptor(c, wanted), number(field(spec, 'events'), 'events'));
   });
   return {
     result: sysPoll(c.task, fds, int(args, 2)),

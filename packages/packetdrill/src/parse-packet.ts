@@ -149,6 +149,7 @@ function parseTcp(s: Scanner, ip: IpInfo, defines: Defines): TcpSpec {
   const win = parseField(s, /win\b/y, 'a window, or *');
   const urg = match(s, /urg\b/y) === null ? null : number(s, 'an urgent pointer');
   const options = accept(s, '<') ? parseOptions(s, defines) : [];
+  if (match(s, /(?=[A-Za-z])/y) !== null) fail(s, "'ack N', 'win N', 'urg N', <options>, in this order, or the time of the next event");
   if (looking(s, '/')) fail(s, 'the next event: Linux has no TCP in UDP (FreeBSD\'s udp_encaps)');
   const anyAck = ack === 'any';
   return { kind: 'tcp', ...ip, ports, flags, seq, length, ack: anyAck ? null : ack, anyAck, win: win === 'any' ? null : win, urg, options };

@@ -113,8 +113,9 @@ test.each([
   ['0 < icmp time_exceeded port_unreachable', 'ttl_exceeded'],
   ['0 < S 0:0(0) win 1 <ECN ceb 1>', 'e0b N ceb N e1b N'],
   ['0 > S 0:0(0) <...>/udp(9899 > 9899)', 'no TCP in UDP'],
+  ['0 < S 0:0(0) wen 4', "expected 'ack N', 'win N', 'urg N', <options>"],
   ['0 close(3) 0', "expected '='"],
-  ['\n\nnow close(3) = 0', 'script:3: expected a time in seconds\nnow close(3) = 0\n^'],
+  ['\n\nnow close(3) = 0', 'script:3: expected a time in seconds: 0.5, +.1, *\nnow close(3) = 0\n^'],
   ['0 setsockopt(3, SOL_WHAT, 1, [1], 4) = 0', 'SOL_WHAT has none'],
 ])('points at what it does not understand: %s', (text, message) => {
   expect(() => parseScript(text)).toThrow(message);

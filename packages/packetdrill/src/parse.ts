@@ -18,7 +18,7 @@ const OPTIONS = new Set([
 const SECONDS = /\d+(?:\.\d+)?|\.\d+/y;
 
 function microseconds(s: Scanner): number {
-  const found = match(s, SECONDS) ?? fail(s, 'a time in seconds');
+  const found = match(s, SECONDS) ?? fail(s, 'a time in seconds: 0.5, +.1, *');
   return Math.round(Number(found[0]) * 1e6);
 }
 

@@ -5,7 +5,7 @@
  * its own if the script says that it blocks -> its check of what came back through pointers.
  */
 import { ENOSYS } from '@stack/kernel';
-import { checkEnd, epollData, field, int, listOf, number, sameFields, octetsOf, pointee, PORT, same, type Args } from '../call-args.ts';
+import { checkEnd, descriptor, epollData, field, int, listOf, number, sameFields, octetsOf, pointee, PORT, same, type Args } from '../call-args.ts';
 import type { Expr } from '../script.ts';
 import type { CallContext, Outcome } from '../target.ts';
 import { invoke, invokeAsync, Memory, type CallName, type Libc } from './libc.ts';
@@ -38,8 +38,7 @@ const SOL_TCP = 6;
 const TCP_INFO = 11;
 
 function fd(c: LinuxCalls, args: Args, i = 0): number {
-  const wanted = int(args, i, -1);
-  return c.fds.get(wanted) ?? wanted;
+  return descriptor(c, int(args, i, -1));
 }
 
 /** A buffer of zeros of the length that follows it; NULL is NULL. */
@@ -147,7 +146,7 @@ const poll: Call = (c, args) => {
   const fds = new Memory(c.libc, specs.length * POLLFD);
   specs.forEach((spec, i) => {
     const wanted = number(field(spec, 'fd'), 'fd');
-    fds.view.setInt32(i * POLLFD, c.fds.get(wanted) ?? wanted, true);
+    fds.view.setInt32(i * POLLFD, descriptor(c, wanted), true);
     fds.view.setInt16(i * POLLFD + 4, number(field(spec, 'events'), 'events'), true);
   });
   const check = (): void => specs.forEach((spec, i) => same('revents', field(spec, 'revents'), fds.view.getInt16(i * POLLFD + 6, true)));
