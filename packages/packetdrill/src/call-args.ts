@@ -62,7 +62,7 @@ export function same(what: string, want: Expr | undefined, got: unknown): void {
   if (want.kind === 'string' && want.value !== String(got)) throw new CallError(`${what}: expected "${want.value}", got "${String(got)}"`);
 }
 
-/** An address that a script spells out, `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("1.2.3.4")}`; what it does not is the default. */
+/** An address that a script spells out, `{sa_family = AF_INET, sin_port = htons(80), sin_addr = inet_addr("1.2.3.4")}`; what it does not is the default. A number alone is the family: `AF_UNSPEC`. */
 export interface End {
   readonly family: number;
   readonly ip: number;
@@ -72,7 +72,7 @@ export interface End {
 const AF_INET = 2;
 
 export function endOf(spec: Expr | undefined, ip: number, port: number): End {
-  const family = field(spec, 'sa_family') ?? field(spec, 'sin_family');
+  const family = spec?.kind === 'int' ? spec : field(spec, 'sa_family') ?? field(spec, 'sin_family');
   const address = field(spec, 'sin_addr');
   const portOf = field(spec, 'sin_port');
   return {

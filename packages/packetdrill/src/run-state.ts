@@ -93,6 +93,8 @@ export class Run<T = unknown> {
   recorded: number;
   conn: Connection;
   nextPort: number;
+  /** connect() to AF_UNSPEC has been called: the next connect() begins a connection of its own. */
+  dissolved: boolean;
   /** Connections that are no longer under test, by their ports. */
   readonly oldFlows: Set<number>;
   /** Those that the script has named by their ports: each may send at any time. */
@@ -118,6 +120,7 @@ export class Run<T = unknown> {
     this.recorded = 0;
     this.conn = new Connection(this.calls.localIp, this.calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
     this.nextPort = FIRST_REMOTE_PORT;
+    this.dissolved = false;
     this.oldFlows = new Set();
     this.named = [];
     this.blocked = null;

@@ -22,9 +22,14 @@ function noteCall(run: Run, { name, args }: CallAction): void {
   if (name === 'listen') conn.listening = true;
   if (name === 'bind') conn.localPort = portOf(args[1]) ?? conn.localPort;
   if (name !== 'connect') return;
-  conn.remotePort = portOf(args[1]) ?? conn.remotePort;
+  if (args[1]?.kind === 'int') {
+    run.dissolved = true;
+    return;
+  }
+  if (run.dissolved) newConnection(run);
+  run.conn.remotePort = portOf(args[1]) ?? run.conn.remotePort;
   const address = field(args[1], 'sin_addr');
-  if (address?.kind === 'string') conn.remoteIp = inAton(address.value);
+  if (address?.kind === 'string') run.conn.remoteIp = inAton(address.value);
 }
 
 /** The port of an address that the script spells out; 0 is none. */

@@ -158,4 +158,5 @@ export function newConnection(run: Run): void {
   const { conn, calls } = run;
   if (conn.started && !run.named.includes(conn)) run.oldFlows.add(flowOf(conn.localPort, conn.remotePort));
   run.conn = new Connection(calls.localIp, calls.remoteIp, LOCAL_PORT, LOCAL_PORT);
+  run.dissolved = false;
 }

@@ -176,6 +176,8 @@ export function tcpDisconnect(sock: Sock, _flags: number): number {
   const old = sk.skState;
   if (old !== TCP_CLOSE) tcpSetState(sk, TCP_CLOSE);
   tcpDisconnectState(sk, old);
+  const req = tcpFastopenRsk(sk);
+  if (req !== null) reqskFastopenRemove(sk, req, false);
   tcpClearXmitTimers(sk);
   skbQueuePurge(sk.skReceiveQueue);
   sk.copiedSeq = sk.rcvNxt;
