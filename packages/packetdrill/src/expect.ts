@@ -31,6 +31,8 @@ export class Connection implements Ends {
   /** Timestamps: what the script called a value that the host sent. */
   readonly stamps: Map<number, number>;
   firstStamp: { readonly script: number; readonly live: number } | null;
+  /** What the host sent where the script says nothing of it (`<...>`): what its own side echoes if no value of the host's has a name. */
+  unnamedStamp: number;
 
   constructor(localIp: number, remoteIp: number, localPort: number, remotePort: number) {
     this.localIp = localIp;
@@ -46,6 +48,7 @@ export class Connection implements Ends {
     this.lastLength = 0;
     this.stamps = new Map();
     this.firstStamp = null;
+    this.unnamedStamp = 0;
   }
 
   /** Whether the segment is of this connection; a first SYN of the host's tells its port and initial sequence number. */
@@ -123,7 +126,9 @@ function inboundOption(conn: Connection, o: TcpOption): TcpOption {
   if (o.kind !== TCPOPT_TIMESTAMP) return o;
   const [val = 0, ecr = 0] = o.values;
   const first = conn.firstStamp;
-  return option(o.kind, val, conn.stamps.get(ecr) ?? (first === null || ecr === 0 ? ecr : (ecr - first.script + first.live) >>> 0));
+  if (ecr === 0) return option(o.kind, val, conn.stamps.get(ecr) ?? 0);
+  const known = first === null ? conn.unnamedStamp : (ecr - first.script + first.live) >>> 0;
+  return option(o.kind, val, conn.stamps.get(ecr) ?? (known === 0 ? ecr : known));
 }
 
 /** A script's segment in the wire's numbers. */
@@ -146,7 +151,10 @@ function compareStamp(conn: Connection, want: TcpOption, got: TcpOption, tick: n
 function compareOptions(conn: Connection, spec: TcpSpec, shown: TcpSpec, tick: number, tolerance: number): boolean {
   const { options: want } = spec;
   const got = shown.options ?? [];
-  if (want === null) return true;
+  if (want === null) {
+    conn.unnamedStamp = got.find(({ kind }) => kind === TCPOPT_TIMESTAMP)?.values[0] ?? conn.unnamedStamp;
+    return true;
+  }
   return want.length === got.length && want.every((o, i) => {
     const other = got[i];
     if (other === undefined || other.kind !== o.kind) return false;

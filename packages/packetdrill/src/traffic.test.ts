@@ -84,3 +84,9 @@ test.each([
 ])('what is not as the script says: %j', async (text, message) => {
   expect(await failureOf(text)).toContain(message);
 });
+
+test('a timestamp that `<...>` has not named is echoed as the host sent it', async () => {
+  expect(await failureOf(`${listener.replace('<mss 1000>', '<mss 1000,sackOK,TS val 100 ecr 0>')}+0 > S. 0:0(0) ack 1 <...>
++.01 < 1001 > 8080 . 1:1(0) ack 1 win 1000 <nop,nop,TS val 110 ecr 100>
++0 accept(3, ..., ...) = 4`)).toBe('');
+});
