@@ -42,7 +42,7 @@ function begin(rig: CongestionRig, cwnd: number, ssthresh: number): TcpSock {
   sk.icskCaPriv = ops.makePriv === null ? null : ops.makePriv();
   sk.mssCache = 1460;
   sk.srttUs = 8 * 50_000;
-  sk.rttMinV0 = 50_000;
+  sk.rttMin.v0 = 50_000;
   sk.sndCwnd = cwnd;
   sk.sndSsthresh = ssthresh;
   sk.isCwndLimited = 1;

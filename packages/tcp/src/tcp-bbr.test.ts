@@ -31,7 +31,7 @@ beforeEach(() => {
   sk.mssCache = MSS;
   sk.sndCwnd = 10;
   sk.srttUs = 8 * RTT;
-  sk.rttMinV0 = RTT;
+  sk.rttMin.v0 = RTT;
   expect(tcpSetCongestionControl(sk, 'bbr')).toBe(0);
   tcpBbr.init?.(sk);
   bbr = bbrOf(sk);

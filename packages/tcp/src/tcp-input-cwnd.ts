@@ -102,5 +102,5 @@ export function tcpUndoCwndReduction(sk: TcpSock, unmarkLoss: boolean): void {
   sk.sndCwndStamp = sk.skNet.world.jiffies;
   sk.undoMarker = 0;
   // RACK looks at everything again.
-  sk.rackAdvanced = true;
+  if (sk.rack !== null) sk.rack.advanced = true;
 }

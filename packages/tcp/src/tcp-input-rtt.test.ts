@@ -1,9 +1,10 @@
 /** RFC 6298 on bare numbers, and the windowed minimum. */
 import { afterEach, expect, test } from 'vitest';
-import { TCP_RTT_MIN_NONE, tcpMinRtt, tcpRttEstimator, tcpRttMinReset, tcpSetRto, tcpUpdateRttMin } from './tcp-input-rtt.ts';
+import { TCP_RTT_MIN_NONE, tcpMinRtt, tcpRttEstimator, tcpSetRto, tcpUpdateRttMin } from './tcp-input-rtt.ts';
 import { scriptServer } from './testing/script.ts';
 import type { Script } from './testing/script.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { minmaxReset } from './win-minmax.ts';
 
 let s: Script;
 
@@ -55,7 +56,7 @@ test('a falling RTT raises the variance by a thirty-second only', async () => {
 
 test('the least RTT of a window of time: a better one at once, the second best when it ages', async () => {
   const sk = await fresh();
-  tcpRttMinReset(sk, s.world.jiffies, TCP_RTT_MIN_NONE);
+  minmaxReset(sk.rttMin, s.world.jiffies, TCP_RTT_MIN_NONE);
   tcpUpdateRttMin(sk, 50_000, 0);
   expect(tcpMinRtt(sk)).toBe(50_000);
   tcpUpdateRttMin(sk, 40_000, 0);

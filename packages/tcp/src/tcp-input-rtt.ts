@@ -12,6 +12,7 @@ import { FLAG_ACKED, FLAG_ACK_MAYBE_DELAYED, FLAG_SYN_ACKED } from './tcp-consts
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { after } from './tcp-skb-cb.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { minmaxRunningMin } from './win-minmax.ts';
 
 /** "No minimum yet". */
 export const TCP_RTT_MIN_NONE = 0x7fffffff;
@@ -89,69 +90,19 @@ export function tcpUpdatePacingRate(sk: TcpSock): void {
   sk.skPacingRate = Math.min(Math.floor(rate), sk.skMaxPacingRate);
 }
 
-// --- Windowed minimum (lib/win_minmax) ------------------------------------------------------------------------
+// --- Windowed minimum ------------------------------------------------------------------------------------------
 
 /** Least RTT of the last net.ipv4.tcp_min_rtt_wlen seconds, µs; TCP_RTT_MIN_NONE before the first. */
 export function tcpMinRtt(sk: TcpSock): number {
-  return sk.rttMinV0;
-}
-
-/** Starts the windowed minimum over with one sample. */
-export function tcpRttMinReset(sk: TcpSock, now: number, rttUs: number): void {
-  sk.rttMinV0 = rttUs;
-  sk.rttMinV1 = rttUs;
-  sk.rttMinV2 = rttUs;
-  sk.rttMinT0 = now;
-  sk.rttMinT1 = now;
-  sk.rttMinT2 = now;
-}
-
-/** The best sample has aged: the second and third best move up; and each quarter and half of the window has its own. */
-function minmaxSubwinUpdate(sk: TcpSock, win: number, now: number, rttUs: number): void {
-  const age = (now - sk.rttMinT0) | 0;
-  if (age > win) {
-    minmaxShift(sk, now, rttUs);
-    if (((now - sk.rttMinT0) | 0) > win) minmaxShift(sk, now, rttUs);
-  } else if (sk.rttMinT1 === sk.rttMinT0 && age > win >> 2) {
-    sk.rttMinV1 = rttUs;
-    sk.rttMinT1 = now;
-    sk.rttMinV2 = rttUs;
-    sk.rttMinT2 = now;
-  } else if (sk.rttMinT2 === sk.rttMinT1 && age > win >> 1) {
-    sk.rttMinV2 = rttUs;
-    sk.rttMinT2 = now;
-  }
-}
-
-function minmaxShift(sk: TcpSock, now: number, rttUs: number): void {
-  sk.rttMinV0 = sk.rttMinV1;
-  sk.rttMinT0 = sk.rttMinT1;
-  sk.rttMinV1 = sk.rttMinV2;
-  sk.rttMinT1 = sk.rttMinT2;
-  sk.rttMinV2 = rttUs;
-  sk.rttMinT2 = now;
+  return sk.rttMin.v0;
 }
 
 /** Takes one RTT into the windowed minimum. */
 export function tcpUpdateRttMin(sk: TcpSock, rtt: number, flag: number): void {
-  if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt > sk.rttMinV0) return;
-  const now = sk.skNet.world.jiffies;
+  const { rttMin } = sk;
+  if ((flag & FLAG_ACK_MAYBE_DELAYED) !== 0 && rtt > rttMin.v0) return;
   const win = sk.skNet.tcp.sysctlTcpMinRttWlen * HZ;
-  const rttUs = rtt !== 0 ? rtt : jiffiesToUsecs(1);
-  if (rttUs <= sk.rttMinV0 || ((now - sk.rttMinT2) | 0) > win) {
-    tcpRttMinReset(sk, now, rttUs);
-    return;
-  }
-  if (rttUs <= sk.rttMinV1) {
-    sk.rttMinV1 = rttUs;
-    sk.rttMinT1 = now;
-    sk.rttMinV2 = rttUs;
-    sk.rttMinT2 = now;
-  } else if (rttUs <= sk.rttMinV2) {
-    sk.rttMinV2 = rttUs;
-    sk.rttMinT2 = now;
-  }
-  minmaxSubwinUpdate(sk, win, now, rttUs);
+  minmaxRunningMin(rttMin, win, sk.skNet.world.jiffies, rtt !== 0 ? rtt : jiffiesToUsecs(1));
 }
 
 // --- Measurements ---------------------------------------------------------------------------------------------

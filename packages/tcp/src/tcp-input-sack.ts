@@ -20,7 +20,7 @@ import { tcpShiftSkbData } from './tcp-output-collapse.ts';
 import { tcpFragment } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
 import { tcpRateSkbDelivered } from './tcp-rate.ts';
-import { tcpRackAdvance } from './tcp-recovery.ts';
+import { tcpRack, tcpRackAdvance } from './tcp-recovery.ts';
 import {
   tcpAdvanceHighestSack, tcpHighestSackReset, tcpHighestSackSeq, tcpRtxQueueHead, tcpTsortedDel,
 } from './tcp-rtx-queue.ts';
@@ -280,7 +280,7 @@ function tcpDsackSeen(sk: TcpSock, start: number, end: number, st: TcpSacktagSta
   // More duplicates than retransmissions: the network copies segments, or somebody lies.
   if (sk.dsackDups > sk.totalRetrans) return 0;
   sk.rxOpt.sackOk |= TCP_DSACK_SEEN;
-  if (sk.reordSeen !== 0 && (st.flag & FLAG_DSACK_TLP) === 0) sk.rackDsackSeen = true;
+  if (sk.reordSeen !== 0 && (st.flag & FLAG_DSACK_TLP) === 0) tcpRack(sk).dsackSeen = true;
   st.flag |= FLAG_DSACKING_ACK;
   st.sackDelivered += dupSegs;
   return dupSegs;

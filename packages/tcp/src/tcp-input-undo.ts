@@ -16,7 +16,7 @@ import {
   LINUX_MIB_TCPSPURIOUSRTOS,
 } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
-import { TCP_RACK_RECOVERY_THRESH } from './tcp-recovery.ts';
+import { TCP_RACK_RECOVERY_THRESH, tcpRack } from './tcp-recovery.ts';
 import { tcpIsReno, tcpIsSack } from './tcp-rtx-queue.ts';
 import { TCPCB_RETRANS, before, tcbSacked } from './tcp-skb-cb.ts';
 import { TCP_CA_Loss, TCP_CA_Open } from './tcp-sock.ts';
@@ -58,8 +58,8 @@ export function tcpTryUndoRecovery(sk: TcpSock): boolean {
     const wasLoss = sk.icskCaState === TCP_CA_Loss;
     tcpUndoCwndReduction(sk, false);
     netIncStats(sk.skNet, wasLoss ? LINUX_MIB_TCPLOSSUNDO : LINUX_MIB_TCPFULLUNDO);
-  } else if (sk.rackReoWndPersist !== 0) {
-    sk.rackReoWndPersist--;
+  } else if (sk.rack !== null && sk.rack.reoWndPersist !== 0) {
+    sk.rack.reoWndPersist--;
   }
   if (tcpIsNonSackPreventingReopen(sk)) return true;
   tcpSetCaState(sk, TCP_CA_Open);
@@ -70,7 +70,8 @@ export function tcpTryUndoRecovery(sk: TcpSock): boolean {
 /** All retransmissions were reported as duplicates. */
 export function tcpTryUndoDsack(sk: TcpSock): boolean {
   if (sk.undoMarker === 0 || sk.undoRetrans !== 0) return false;
-  sk.rackReoWndPersist = Math.min(TCP_RACK_RECOVERY_THRESH, sk.rackReoWndPersist + 1);
+  const rack = tcpRack(sk);
+  rack.reoWndPersist = Math.min(TCP_RACK_RECOVERY_THRESH, rack.reoWndPersist + 1);
   tcpUndoCwndReduction(sk, false);
   netIncStats(sk.skNet, LINUX_MIB_TCPDSACKUNDO);
   return true;

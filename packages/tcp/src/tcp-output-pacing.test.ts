@@ -28,7 +28,7 @@ test('a segment is as old as its departure: the RTT of a paced one is that of an
   s.write(1000);
   await s.wait(10);
   s.give('. 1 ack 1001 win 1000');
-  expect(s.sk.rttMinV0).toBe(10_000);
+  expect(s.sk.rttMin.v0).toBe(10_000);
 });
 
 test('the next departure is the length at the rate later; timers wait so much longer', async () => {

@@ -13,13 +13,16 @@ import type { Net } from '@stack/kernel';
 import { RbRoot, SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import type { MsgHdr, Proto, Sock } from '@stack/socket';
+import type { TcpChrono } from './tcp-chrono.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { TcpMd5sigInfo } from './tcp-md5.ts';
 import type { TcpSackCompression } from './tcp-input-sackcomp.ts';
 import type { TcpPacing } from './tcp-output-pacing.ts';
+import type { TcpRack } from './tcp-recovery.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
+import { Minmax } from './win-minmax.ts';
 
 /** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
 export class TcpOptionsReceived {
@@ -174,13 +177,8 @@ export class TcpSock extends InetConnectionSock {
   mdevMaxUs: number;
   rttvarUs: number;
   rttSeq: number;
-  /** Windowed minimum of the RTT: three samples of value and time (jiffies). */
-  rttMinV0: number;
-  rttMinT0: number;
-  rttMinV1: number;
-  rttMinT1: number;
-  rttMinV2: number;
-  rttMinT2: number;
+  /** Windowed minimum of the RTT, by jiffies. */
+  rttMin: Minmax;
 
   // Congestion control and loss recovery, in segments.
   packetsOut: number;
@@ -229,26 +227,15 @@ export class TcpSock extends InetConnectionSock {
   tsortedLast: SkBuff | null;
   /** Number of the last transmission: which of two was later, where the clock's tick does not tell. */
   xmitSerial: number;
-  /** RACK's state (RFC 8985 §6): number and end of the newest segment delivered, its RTT, the reordering window's steps. */
-  rackSerial: number;
-  rackEndSeq: number;
-  rackRttUs: number;
-  rackLastDelivered: number;
-  rackReoWndSteps: number;
-  rackReoWndPersist: number;
-  rackDsackSeen: boolean;
-  rackAdvanced: boolean;
+  /** RACK's state; made with the first delivery. */
+  rack: TcpRack | null;
   /** The SACK blocks of the last ACK, as start/end pairs; made with the first. */
   recvSackCache: Int32Array | null;
   /** The MTU an ICMP error reported while a system call owned the sock. */
   mtuInfo: number;
 
-  // What the sender waits for (tcp-chrono.ts), in jiffies.
-  chronoType: number;
-  chronoStart: number;
-  chronoBusy: number;
-  chronoRwnd: number;
-  chronoSndbuf: number;
+  /** What the sender waits for; made with the first data. */
+  chrono: TcpChrono | null;
   /** A writer found no room, and none was there since (SOCK_NOSPACE). */
   noSpace: boolean;
 
@@ -322,12 +309,7 @@ export class TcpSock extends InetConnectionSock {
     this.mdevMaxUs = 0;
     this.rttvarUs = 0;
     this.rttSeq = 0;
-    this.rttMinV0 = 0;
-    this.rttMinT0 = 0;
-    this.rttMinV1 = 0;
-    this.rttMinT1 = 0;
-    this.rttMinV2 = 0;
-    this.rttMinT2 = 0;
+    this.rttMin = new Minmax();
     this.packetsOut = 0;
     this.retransOut = 0;
     this.lostOut = 0;
@@ -370,21 +352,10 @@ export class TcpSock extends InetConnectionSock {
     this.tsortedFirst = null;
     this.tsortedLast = null;
     this.xmitSerial = 0;
-    this.rackSerial = 0;
-    this.rackEndSeq = 0;
-    this.rackRttUs = 0;
-    this.rackLastDelivered = 0;
-    this.rackReoWndSteps = 1;
-    this.rackReoWndPersist = 0;
-    this.rackDsackSeen = false;
-    this.rackAdvanced = false;
+    this.rack = null;
     this.recvSackCache = null;
     this.mtuInfo = 0;
-    this.chronoType = 0;
-    this.chronoStart = 0;
-    this.chronoBusy = 0;
-    this.chronoRwnd = 0;
-    this.chronoSndbuf = 0;
+    this.chrono = null;
     this.noSpace = false;
     this.bytesSent = -0;
     this.bytesAcked = -0;

@@ -35,6 +35,7 @@ import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
 import { tcpClearXmitTimers } from './tcp-timer.ts';
+import { minmaxReset } from './win-minmax.ts';
 import { tcpTstampOps } from './tcp-tx-timestamp.ts';
 
 /** RTT minimum while none was measured. */
@@ -46,7 +47,7 @@ export function tcpInitSock(sock: Sock): number {
   const tcp = sk.skNet.tcp;
   sk.icskRto = TCP_TIMEOUT_INIT;
   sk.mdevUs = TCP_TIMEOUT_INIT * 1000;
-  tcpResetRttMin(sk);
+  minmaxReset(sk.rttMin, sk.skNet.world.jiffies, RTT_MIN_NONE);
   sk.sndCwnd = TCP_INIT_CWND;
   // Until the application proves otherwise, samples of its rate are its own limit.
   sk.appLimited = -1;
@@ -65,16 +66,6 @@ export function tcpInitSock(sock: Sock): number {
   sk.scalingRatio = TCP_DEFAULT_SCALING_RATIO;
   skSocketsAllocatedInc(sk);
   return 0;
-}
-
-function tcpResetRttMin(sk: TcpSock): void {
-  const now = sk.skNet.world.jiffies;
-  sk.rttMinV0 = RTT_MIN_NONE;
-  sk.rttMinV1 = RTT_MIN_NONE;
-  sk.rttMinV2 = RTT_MIN_NONE;
-  sk.rttMinT0 = now;
-  sk.rttMinT1 = now;
-  sk.rttMinT2 = now;
 }
 
 /** Moves sk to `state`, keeping the gauges; TCP_CLOSE takes it out of the tables and gives up a port that bind() did not choose. */
@@ -204,7 +195,7 @@ export function tcpDisconnect(sock: Sock, _flags: number): number {
 function tcpForgetPath(sk: TcpSock): void {
   sk.srttUs = 0;
   sk.mdevUs = TCP_TIMEOUT_INIT * 1000;
-  tcpResetRttMin(sk);
+  minmaxReset(sk.rttMin, sk.skNet.world.jiffies, RTT_MIN_NONE);
   sk.rttvarUs = 0;
   sk.mdevMaxUs = 0;
   // The next connection's numbers must not fit this one's window.
@@ -240,6 +231,7 @@ function tcpForgetPath(sk: TcpSock): void {
   sk.rateIntervalUs = 0;
   sk.lost = 0;
   sk.priorCwnd = 0;
+  sk.rack = null;
 }
 
 /** What was learnt of the peer: its options, SACK, delayed ACKs, counters. */
