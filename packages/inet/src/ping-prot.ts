@@ -74,7 +74,7 @@ export const pingProt: Proto = {
   getPort: pingGetPort,
   putPort: null,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,

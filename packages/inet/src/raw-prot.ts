@@ -105,7 +105,7 @@ export const rawProt: Proto = {
   getPort: null,
   putPort: null,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,

@@ -48,7 +48,7 @@ export const fakeProt: Proto = {
   },
   putPort: null,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,

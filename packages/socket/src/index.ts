@@ -45,7 +45,7 @@ export {
   sockRcvlowat,
 } from './sock.ts';
 export {
-  skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, SK_MEM_QUANTUM,
+  skbSetOwnerR, skbSetOwnerW, skEnterMemoryPressure, skForcedMemSchedule, skLeaveMemoryPressure, SK_MEM_QUANTUM,
   SK_MEM_RECV, SK_MEM_SEND, skMemCharge, skMemReclaim, skMemSchedule, skMemUncharge, skRmemSchedule, skSetRcvbuf, skSetSndbuf,
   skSocketsAllocatedDec, skSocketsAllocatedInc, skStreamModerateSndbuf, skUnderMemoryPressure, skWmemFreeSkb, skWmemSchedule,
   SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sockRfree, sockWfree, sockWriteable,

@@ -92,7 +92,7 @@ function skMemReclaimAmount(sk: Sock, amount: number): void {
   const quanta = amount >> SK_MEM_QUANTUM_SHIFT;
   sk.skForwardAlloc -= quanta << SK_MEM_QUANTUM_SHIFT;
   mem.memoryAllocated -= quanta;
-  if (mem.memoryPressure && mem.memoryAllocated < (mem.sysctlMem[0] as number)) mem.memoryPressure = false;
+  if (mem.memoryAllocated < (mem.sysctlMem[0] as number)) skLeaveMemoryPressure(sk);
 }
 
 /** Returns every whole quantum that the sock does not use. */
@@ -104,7 +104,7 @@ export function skMemReclaim(sk: Sock): void {
 function skMemAllowed(sk: Sock, mem: ProtoMem, kind: number): boolean {
   const allocated = mem.memoryAllocated;
   if (allocated <= (mem.sysctlMem[0] as number)) {
-    mem.memoryPressure = false;
+    skLeaveMemoryPressure(sk);
     return true;
   }
   if (allocated > (mem.sysctlMem[1] as number)) skEnterMemoryPressure(sk);
@@ -173,7 +173,15 @@ export function skEnterMemoryPressure(sk: Sock): void {
   const mem = skMem(sk);
   if (mem === null || mem.memoryPressure) return;
   mem.memoryPressure = true;
+  mem.pressureStamp = sk.skNet.world.jiffies;
   if (sk.skProt.enterMemoryPressure !== null) sk.skProt.enterMemoryPressure(sk);
+}
+
+export function skLeaveMemoryPressure(sk: Sock): void {
+  const mem = skMem(sk);
+  if (mem === null || !mem.memoryPressure) return;
+  mem.memoryPressure = false;
+  if (sk.skProt.leaveMemoryPressure !== null) sk.skProt.leaveMemoryPressure(sk);
 }
 
 export function skSocketsAllocatedInc(sk: Sock): void {

@@ -76,6 +76,8 @@ export class ProtoMem {
   /** Quanta (of SK_MEM_QUANTUM bytes) that socks have taken. */
   memoryAllocated: number;
   memoryPressure: boolean;
+  /** Jiffies when it began. */
+  pressureStamp: number;
   socketsAllocated: number;
   /** In quanta: below [0] never pressure, above [1] pressure, above [2] refused. */
   sysctlMem: Int32Array;
@@ -86,6 +88,7 @@ export class ProtoMem {
   constructor(sysctlMem: Int32Array, sysctlRmem: Int32Array, sysctlWmem: Int32Array) {
     this.memoryAllocated = 0;
     this.memoryPressure = false;
+    this.pressureStamp = 0;
     this.socketsAllocated = 0;
     this.sysctlMem = sysctlMem;
     this.sysctlRmem = sysctlRmem;
@@ -166,7 +169,9 @@ export interface Proto {
   readonly putPort: ((sk: Sock) => void) | null;
   /** True while a stream's write queue may take more (TCP_NOTSENT_LOWAT); null: skSndbuf alone decides. */
   readonly streamMemoryFree: ((sk: Sock, wake: number) => boolean) | null;
+  /** The protocol is short of memory from now on; no longer. */
   readonly enterMemoryPressure: ((sk: Sock) => void) | null;
+  readonly leaveMemoryPressure: ((sk: Sock) => void) | null;
   /** Events that are true now, registering with `wait` (sockPollWait first); null: datagramPoll. */
   readonly poll: ((file: File, sock: Socket, wait: PollTable | null) => number) | null;
   /** SO_RCVLOWAT, where there is more to do than store it. */

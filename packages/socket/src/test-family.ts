@@ -132,7 +132,7 @@ export const pairProt: Proto = {
   getPort: null,
   putPort: null,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,

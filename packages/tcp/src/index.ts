@@ -47,7 +47,7 @@ export { AckSample, RateSample } from './tcp-ack-state.ts';
 
 // For another carrier: what its Proto is made of
 export { tcpClose, tcpShutdown } from './tcp-close.ts';
-export { tcpDestroySock, tcpDisconnect, tcpDone, tcpDoneWithError, tcpEnterMemoryPressure, tcpInitSock, tcpSetState } from './tcp.ts';
+export { tcpDestroySock, tcpDisconnect, tcpDone, tcpDoneWithError, tcpEnterMemoryPressure, tcpInitSock, tcpLeaveMemoryPressure, tcpSetState } from './tcp.ts';
 export { tcpGetsockopt, tcpSetsockopt } from './tcp-sockopt.ts';
 export { tcpIoctl, tcpPoll, tcpSetRcvlowat } from './tcp-poll.ts';
 export { tcpRecvmsg } from './tcp-recvmsg.ts';

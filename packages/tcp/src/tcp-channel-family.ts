@@ -23,7 +23,7 @@ import { tcpSendmsg } from './tcp-sendmsg.ts';
 import { tcpGetsockopt, tcpSetsockopt } from './tcp-sockopt.ts';
 import { TcpSock, tcpSk } from './tcp-sock.ts';
 import { tcpStreamMemoryFree } from './tcp-space.ts';
-import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock } from './tcp.ts';
+import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock, tcpLeaveMemoryPressure } from './tcp.ts';
 import { AF_CHANNEL, channelAttach, channelNet, channelSpecific } from './tcp-channel.ts';
 import type { Channel, SockAddrChannel } from './tcp-channel.ts';
 
@@ -52,6 +52,7 @@ export const channelProt: Proto = {
   putPort: inetPutPort,
   streamMemoryFree: (sk, wake) => tcpStreamMemoryFree(tcpSk(sk), wake),
   enterMemoryPressure: tcpEnterMemoryPressure,
+  leaveMemoryPressure: tcpLeaveMemoryPressure,
   poll: tcpPoll,
   setRcvlowat: tcpSetRcvlowat,
   keepalive: (sk, on) => tcpSetKeepalive(tcpSk(sk), on),

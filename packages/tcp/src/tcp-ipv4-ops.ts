@@ -32,7 +32,7 @@ import { TcpSock, tcpSk } from './tcp-sock.ts';
 import { TCP_MD5SIG, TCP_MD5SIG_EXT } from './tcp-uapi.ts';
 import { tcpStreamMemoryFree } from './tcp-space.ts';
 import { tcpSetKeepalive } from './tcp-keepalive.ts';
-import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock } from './tcp.ts';
+import { tcpDestroySock, tcpDisconnect, tcpEnterMemoryPressure, tcpInitSock, tcpLeaveMemoryPressure } from './tcp.ts';
 
 function tcpHashinfo(net: Net): InetHashinfo {
   return net.tcp.hashinfo;
@@ -145,6 +145,7 @@ export const tcpProt: Proto = {
   putPort: inetPutPort,
   streamMemoryFree: tcpStreamMemoryFreeOf,
   enterMemoryPressure: tcpEnterMemoryPressure,
+  leaveMemoryPressure: tcpLeaveMemoryPressure,
   poll: tcpPoll,
   setRcvlowat: tcpSetRcvlowat,
   keepalive: tcpKeepalive,

@@ -4,6 +4,11 @@
  * The constants index net.tcp.tcpMib.values and net.tcp.linuxMib.values; `nstat` shows them as
  * Tcp<Name> and TcpExt<Name>.
  * Order of calls: none, data alone; netns-tcp.ts counts.
+ *
+ * Always 0, as what they count is not here: TCPBacklogCoalesce (no segment arrives while a system call has the sock: softirqs wait for
+ * its end; a backlog is used by who holds a sock longer), PFMemallocDrop (no reserve of memory), BusyPollRxPackets, TCPMigrateReq…
+ * (no migration between listeners), TCPPLBRehash, TcpDuplicateDataRehash (of IPv6's flow labels).
+ * Deviation: IPReversePathFilter is the IP layer's drop reason alone, TCPSpuriousRtxHostQueues is not looked for.
  */
 
 /** Names of the Tcp group, in the order of TCP_MIB_*. */

@@ -13,7 +13,7 @@ import { ECONNRESET } from '@stack/kernel';
 import { dstRelease, skbQueuePurge, skbRbtreePurge } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
 import {
-  SHUTDOWN_MASK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_DEAD, SOCK_DONE, SOCK_USE_WRITE_QUEUE, TCP_CLOSE, TCP_CLOSE_WAIT,
+  SHUTDOWN_MASK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, SOCK_DEAD, SOCK_DONE, SOCK_MIN_SNDBUF, SOCK_USE_WRITE_QUEUE, TCP_CLOSE, TCP_CLOSE_WAIT,
   TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, skDstReset, skSocketsAllocatedDec, skSocketsAllocatedInc, skStreamWriteSpace,
   skWmemFreeSkb, sockFlag, sockResetFlag, sockSetFlag,
 } from '@stack/socket';
@@ -25,10 +25,10 @@ import { reqskFastopenRemove, tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpFastopenActiveDisableOfoCheck } from './tcp-fastopen-blackhole.ts';
 import { tcpClearRetrans } from './tcp-input-loss.ts';
 import {
-  LINUX_MIB_TCPMEMORYPRESSURES, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB,
+  LINUX_MIB_TCPMEMORYPRESSURES, LINUX_MIB_TCPMEMORYPRESSURESCHRONO, TCP_MIB_ATTEMPTFAILS, TCP_MIB_CURRESTAB,
   TCP_MIB_ESTABRESETS,
 } from './tcp-mib.ts';
-import { netIncStats, tcpDecStats, tcpIncStats } from './netns-tcp.ts';
+import { netAddStats, netIncStats, tcpDecStats, tcpIncStats } from './netns-tcp.ts';
 import { tcpSendActiveReset } from './tcp-output-ctrl.ts';
 
 import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
@@ -290,6 +290,12 @@ export function tcpEnterMemoryPressure(sk: Sock): void {
   netIncStats(sk.skNet, LINUX_MIB_TCPMEMORYPRESSURES);
 }
 
+/** Proto.leaveMemoryPressure: counts how long it was, milliseconds. */
+export function tcpLeaveMemoryPressure(sk: Sock): void {
+  const net = sk.skNet;
+  netAddStats(net, LINUX_MIB_TCPMEMORYPRESSURESCHRONO, (net.world.jiffies - net.tcp.mem.pressureStamp) | 0);
+}
+
 /** Orphans above the limit; `shift` makes this one weigh more. */
 function tcpTooManyOrphans(sk: TcpSock, shift: number): boolean {
   return sk.skNet.tcp.hashinfo.orphanCount << shift > sk.skNet.tcp.sysctlTcpMaxOrphans;
@@ -297,7 +303,7 @@ function tcpTooManyOrphans(sk: TcpSock, shift: number): boolean {
 
 function tcpOutOfMemory(sk: TcpSock): boolean {
   const mem = sk.skNet.tcp.mem;
-  return sk.skWmemQueued > (mem.sysctlWmem[0] ?? 0) && mem.memoryAllocated > (mem.sysctlMem[2] ?? 0);
+  return sk.skWmemQueued > SOCK_MIN_SNDBUF && mem.memoryAllocated > (mem.sysctlMem[2] ?? 0);
 }
 
 /** Whether an orphan must go because there are too many, or memory is short. `shift` counts against one that behaves badly. */

@@ -69,7 +69,7 @@ export const udpProt: Proto = {
   getPort: udpLibGetPort,
   putPort: null,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,

@@ -110,7 +110,7 @@ export const toyProt: Proto = {
   getPort: inetCskGetPort,
   putPort: inetPutPort,
   streamMemoryFree: null,
-  enterMemoryPressure: null,
+  enterMemoryPressure: null, leaveMemoryPressure: null,
   poll: null,
   setRcvlowat: null,
   keepalive: null,
