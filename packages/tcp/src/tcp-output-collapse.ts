@@ -2,17 +2,12 @@
  * Joining neighbours of the retransmission queue: small segments that are sent again go as one, and what was SACKed
  * becomes few large sk_buffs, so that a peer cannot make the scoreboard long.
  *
- * Order of calls: __tcpRetransmitSkb → tcpRetransTryCollapse; tcpSacktagWalk → tcpShiftSkbData → tcpShiftedSkb.
+ * Order of calls: __tcpRetransmitSkb → tcpRetransTryCollapse; tcpSacktagWalk → tcpShiftSkbData → tcpSkbShift, tcpShiftedSkb.
  * Read first: RFC 9293 §3.8.1 (repacketization).
- * Deviation: where Linux shifts the SACKed front of an sk_buff, here it is cut off first and joined then: the same marks,
- * counts and boundaries.
  */
 import { skbCloned, skbShift, skbTryCoalesce } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { LINUX_MIB_SACKMERGED, LINUX_MIB_SACKSHIFTED, LINUX_MIB_SACKSHIFTFALLBACK } from './tcp-mib.ts';
-import { netIncStats } from './netns-tcp.ts';
 import { tcpAdjustPcount } from './tcp-output-frag.ts';
-import { tcpSkbSeglen } from './tcp-output-mss.ts';
 import { tcpHighestSackReplace, tcpRtxQueueUnlinkAndFree, tcpWndEnd } from './tcp-rtx-queue.ts';
 import {
   TCPCB_EVER_RETRANS, TCPCB_SACKED_ACKED, TCPCB_TAGBITS, TCPHDR_SYN, after, tcbEndSeq, tcbEor, tcbSacked, tcbSetEndSeq,
@@ -22,7 +17,7 @@ import type { TcpSock } from './tcp-sock.ts';
 import { tcpSkbCollapseTstamp } from './tcp-tx-timestamp.ts';
 
 /** The payload of `from` goes to the end of `to`, and what it is accounted for. @returns false with nothing changed */
-function tcpSkbShift(to: SkBuff, from: SkBuff): boolean {
+export function tcpSkbShift(to: SkBuff, from: SkBuff): boolean {
   if (to.shinfo.uarg !== null || from.shinfo.uarg !== null || skbCloned(to)) return false;
   const { len } = from;
   const { truesize } = to;
@@ -72,37 +67,18 @@ export function tcpRetransTryCollapse(sk: TcpSock, to: SkBuff, space: number): v
 // --- What was SACKed ------------------------------------------------------------------------------------------
 
 /** skb is SACKed, whole, and neither lost nor in flight. */
-function tcpIsPlainSacked(skb: SkBuff): boolean {
+export function tcpIsPlainSacked(skb: SkBuff): boolean {
   return (tcbSacked(skb) & TCPCB_TAGBITS) === TCPCB_SACKED_ACKED;
 }
 
-/** `skb`, SACKed as prev is, joins it: the segments stay what they are. @returns whether it did */
-function tcpShiftedSkb(sk: TcpSock, prev: SkBuff, skb: SkBuff): boolean {
-  const mss = tcpSkbSeglen(skb);
-  if (mss !== tcpSkbSeglen(prev) || tcbEor(prev) || !tcpSkbShift(prev, skb)) return false;
+/**
+ * The payload of skb is in prev already, SACKed: now its segments and sequence numbers are too.
+ * @param mss a segment's length @param whole it was no part of a larger one: then prev has been retransmitted if skb had been
+ */
+export function tcpShiftedSkb(sk: TcpSock, prev: SkBuff, skb: SkBuff, mss: number, whole: boolean): void {
   tcpSkbPcountSet(prev, tcpSkbPcount(prev) + tcpSkbPcount(skb));
   if (tcpSkbMss(prev) === 0) tcpSkbMssSet(prev, mss);
   if (sk.highestSack === skb) sk.highestSack = skb.next;
+  if (!whole) tcbSetSacked(skb, tcbSacked(skb) & ~TCPCB_EVER_RETRANS);
   tcpSkbJoined(sk, prev, skb);
-  return true;
-}
-
-/**
- * skb has just been SACKed: joins it to a SACKed neighbour on either side.
- * @param cut it was cut off a larger sk_buff for this block
- * @returns the sk_buff that its data is in now
- */
-export function tcpShiftSkbData(sk: TcpSock, skb: SkBuff, cut: boolean): SkBuff {
-  const { prev } = skb;
-  let to = skb;
-  if (prev !== null && tcpIsPlainSacked(skb) && tcpIsPlainSacked(prev) && tcpShiftedSkb(sk, prev, skb)) {
-    netIncStats(sk.skNet, cut ? LINUX_MIB_SACKSHIFTED : LINUX_MIB_SACKMERGED);
-    to = prev;
-  } else {
-    netIncStats(sk.skNet, LINUX_MIB_SACKSHIFTFALLBACK);
-    return skb;
-  }
-  const { next } = to;
-  if (next !== null && tcpIsPlainSacked(next) && tcpShiftedSkb(sk, to, next)) netIncStats(sk.skNet, LINUX_MIB_SACKMERGED);
-  return to;
 }

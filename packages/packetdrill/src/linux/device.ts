@@ -29,6 +29,7 @@ const ETH_P_IP = 0x0800;
 const PACKET_OUTGOING = 4;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
+const SO_ATTACH_FILTER = 26;
 const SO_TIMESTAMPNS = 35;
 const MSG_DONTWAIT = 0x40;
 const MSGHDR = 56;
@@ -72,8 +73,28 @@ function openTun(libc: Libc): number {
   return tun;
 }
 
+/** A filter of classic BPF (Linux's filter.txt): outgoing packets alone. An incoming one would be cloned for the socket, and be queued otherwise than one without. */
+const OUTGOING_ONLY: readonly (readonly [code: number, jt: number, jf: number, k: number])[] = [
+  [0x28, 0, 0, 0xfffff004], [0x15, 0, 1, PACKET_OUTGOING], [0x06, 0, 0, 0xffffffff], [0x06, 0, 0, 0],
+];
+
+function filterOutgoing(libc: Libc, tap: number): void {
+  const program = new Memory(libc, OUTGOING_ONLY.length * 8);
+  OUTGOING_ONLY.forEach(([code, jt, jf, k], i) => {
+    program.view.setUint16(i * 8, code, true);
+    program.view.setUint8(i * 8 + 2, jt);
+    program.view.setUint8(i * 8 + 3, jf);
+    program.view.setUint32(i * 8 + 4, k, true);
+  });
+  const value = new Memory(libc, 16);
+  value.view.setUint16(0, OUTGOING_ONLY.length, true);
+  value.view.setBigUint64(8, BigInt(program.address), true);
+  must(libc, 'setsockopt', tap, SOL_SOCKET, SO_ATTACH_FILTER, value.address, 16);
+}
+
 function openTap(libc: Libc): number {
   const tap = must(libc, 'socket', AF_PACKET, SOCK_DGRAM, ((ETH_P_ALL & 255) << 8) | (ETH_P_ALL >> 8));
+  filterOutgoing(libc, tap);
   const value = new Memory(libc, 4);
   value.view.setInt32(0, 1, true);
   must(libc, 'setsockopt', tap, SOL_SOCKET, SO_TIMESTAMPNS, value.address, 4);
