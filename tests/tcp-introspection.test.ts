@@ -33,7 +33,6 @@ const idle: ReadonlyMap<string, string> = new Map([
   ['TCPMigrateReqFailure', 'as TCPMigrateReqSuccess'],
   ['TCPPLBRehash', 'no protective load balancing'],
   ['TCPBacklogCoalesce', 'segments of the backlog are not merged'],
-  ['TCPMemoryPressuresChrono', 'the time under pressure is not measured'],
   ['TCPSpuriousRtxHostQueues', 'a retransmission does not ask whether the first copy still waits in the host'],
   ['TcpDuplicateDataRehash', 'what comes twice does not change the flow\'s hash'],
 ]);
