@@ -273,7 +273,7 @@ function getMore(sk: Sock, name: number): number | object {
     case so.SO_BINDTOIFINDEX:
       return sk.skBoundDevIf;
     case so.SO_MAX_PACING_RATE:
-      return Math.min(sk.skMaxPacingRate, 0xffffffff);
+      return signed(Math.min(sk.skMaxPacingRate, 0xffffffff) | 0);
     case so.SO_MEMINFO:
       return skMeminfo(sk);
     case so.SO_LOCK_FILTER:

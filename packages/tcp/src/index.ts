@@ -6,7 +6,8 @@ export { tcpDiag } from './tcp-diag.ts';
 export type { TcpDiagRow, TcpDiagTimer } from './tcp-diag.ts';
 
 // Structs
-export { TcpOptionsReceived, TcpSock, TcpSockRare, tcpSk } from './tcp-sock.ts';
+export { TcpOptionsReceived, TcpSock, tcpSk } from './tcp-sock.ts';
+export { TcpSockRare } from './tcp-sock-rare.ts';
 export {
   TCP_SYNACK_COOKIE, TCP_SYNACK_FASTOPEN, TCP_SYNACK_NORMAL, TcpRequestSock, TcpTimewaitSock, tcpRsk, tcpTwsk,
 } from './tcp-request-sock.ts';

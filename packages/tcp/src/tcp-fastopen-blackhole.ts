@@ -11,7 +11,8 @@ import { TCP_SYN_SENT } from '@stack/socket';
 import { LINUX_MIB_TCPFASTOPENBLACKHOLE } from './tcp-mib.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { TCPHDR_FIN, tcbTcpFlags } from './tcp-skb-cb.ts';
-import { TFO_SYN_RETRANSMITTED, tcpRare } from './tcp-sock.ts';
+import { tcpTfo, tcpTfoOf } from './tcp-sock.ts';
+import { TFO_SYN_RETRANSMITTED } from './tcp-sock-rare.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
 /** The pause doubles so often at most. */
@@ -33,28 +34,28 @@ export function tcpFastopenActiveShouldDisable(sk: TcpSock): boolean {
   if (tcp.sysctlTcpFastopenBlackholeTimeout === 0 || times === 0) return false;
   const pause = 2 ** Math.min(times - 1, TFO_DISABLE_SHIFT_MAX) * tcp.sysctlTcpFastopenBlackholeTimeout * HZ;
   if (timeBefore(sk.skNet.world.jiffies, (tcp.tfoActiveDisableStamp + pause) | 0)) return true;
-  tcpRare(sk).synFastopenCh = true;
+  tcpTfo(sk).synFastopenCh = true;
   return false;
 }
 
 /** A timeout; `expired`: the last. The third in a row, or the end before it, is a sign. */
 export function tcpFastopenActiveDetectBlackhole(sk: TcpSock, expired: boolean): void {
-  const rare = sk.rare;
-  if (rare === null || (!rare.synFastopen && !rare.synData && !rare.synDataAcked)) return;
+  const tfo = tcpTfoOf(sk);
+  if (tfo === null || (!tfo.synFastopen && !tfo.synData && !tfo.synDataAcked)) return;
   const timeouts = sk.icskRetransmits;
   if (timeouts !== 2 && (timeouts > 2 || !expired)) return;
   tcpFastopenActiveDisable(sk);
-  if (sk.skState === TCP_SYN_SENT) rare.fastopenClientFail = TFO_SYN_RETRANSMITTED;
+  if (sk.skState === TCP_SYN_SENT) tfo.fastopenClientFail = TFO_SYN_RETRANSMITTED;
 }
 
 /** sk ends: of all that the peer sent after the handshake only a FIN came, which is a sign; or data did, and all is well again. */
 export function tcpFastopenActiveDisableOfoCheck(sk: TcpSock): void {
-  const rare = sk.rare;
-  if (rare === null || !rare.synFastopen) return;
+  const tfo = tcpTfoOf(sk);
+  if (tfo === null || !tfo.synFastopen) return;
   if (sk.dataSegsIn === 0) {
     const first = rbFirst(sk.outOfOrderQueue);
     if (first !== null && rbNext(first) === null && (tcbTcpFlags(first) & TCPHDR_FIN) !== 0) tcpFastopenActiveDisable(sk);
     return;
   }
-  if (rare.synFastopenCh && !sk.afSpecific.isLoopback(sk)) sk.skNet.tcp.tfoActiveDisableTimes = 0;
+  if (tfo.synFastopenCh && !sk.afSpecific.isLoopback(sk)) sk.skNet.tcp.tfoActiveDisableTimes = 0;
 }

@@ -27,8 +27,10 @@ import {
   TCPHDR_ACK, TCPHDR_PSH, tcbEndSeq, tcbSeq, tcbSetEndSeq, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags, tcpSkbPcount, tcpSkbPcountSet,
   tcpSkbSetTimestampUs, tcpSkbTimestampUs,
 } from './tcp-skb-cb.ts';
-import { TFO_COOKIE_UNAVAILABLE, TFO_DATA_NOT_ACKED, TFO_SYN_RETRANSMITTED, tcpRare } from './tcp-sock.ts';
-import type { TcpFastopenReq, TcpSock } from './tcp-sock.ts';
+import { tcpRare, tcpTfo, tcpTfoOf } from './tcp-sock.ts';
+import { TFO_COOKIE_UNAVAILABLE, TFO_DATA_NOT_ACKED, TFO_SYN_RETRANSMITTED } from './tcp-sock-rare.ts';
+import type { TcpSock } from './tcp-sock.ts';
+import type { TcpFastopenReq } from './tcp-sock-rare.ts';
 import { tcpConnectDeferred } from './tcp-space.ts';
 import { tcpSetState } from './tcp.ts';
 
@@ -38,7 +40,8 @@ function newFastopenReq(): TcpFastopenReq {
 
 /** Forgets the request of a SYN that has been sent. */
 export function tcpFreeFastopenReq(sk: TcpSock): void {
-  if (sk.rare !== null) sk.rare.fastopenReq = null;
+  const tfo = tcpTfoOf(sk);
+  if (tfo !== null) tfo.fastopenReq = null;
 }
 
 /**
@@ -58,20 +61,20 @@ function tcpFastopenCookieCheck(sk: TcpSock, foc: TcpFastopenCookie): boolean {
   }
   foc.val ??= new Uint8Array(0);
   if (foc.val.length > 0) return true;
-  tcpRare(sk).fastopenClientFail = TFO_COOKIE_UNAVAILABLE;
+  tcpTfo(sk).fastopenClientFail = TFO_COOKIE_UNAVAILABLE;
   return false;
 }
 
 /** TCP_FASTOPEN_CONNECT: true if the SYN waits for the first write, to carry it. Else the SYN asks for a cookie. */
 export function tcpFastopenDeferConnect(sk: TcpSock): boolean {
-  if (!sk.opts.fastopenConnect || (sk.rare !== null && sk.rare.fastopenReq !== null)) return false;
-  const rare = tcpRare(sk);
+  if (!sk.opts.fastopenConnect || (sk.rare?.tfo?.fastopenReq ?? null) !== null) return false;
+  const tfo = tcpTfo(sk);
   const req = newFastopenReq();
   if (tcpFastopenCookieCheck(sk, req.cookie)) {
     sk.inetFlags |= INET_FLAGS_DEFER_CONNECT;
     return true;
   }
-  rare.fastopenReq = req;
+  tfo.fastopenReq = req;
   return false;
 }
 
@@ -97,8 +100,8 @@ function tcpSynDataSkb(sk: TcpSock, syn: SkBuff, req: TcpFastopenReq): SkBuff | 
  * queued behind the SYN, as a segment of its own: if it is not acknowledged it goes out again as one.
  */
 export function tcpSendSynData(sk: TcpSock, syn: SkBuff): number {
-  const rare = tcpRare(sk);
-  const req = rare.fastopenReq;
+  const tfo = tcpTfo(sk);
+  const req = tfo.fastopenReq;
   if (req === null) return tcpTransmitSkb(sk, syn, true);
   sk.rxOpt.mssClamp = sk.advmss;
   const allowed = tcpFastopenCookieCheck(sk, req.cookie) && req.msg !== null;
@@ -120,7 +123,7 @@ export function tcpSendSynData(sk: TcpSock, syn: SkBuff): number {
   tcbSetSeq(data, tcbSeq(data) + 1);
   tcbSetTcpFlags(data, TCPHDR_ACK | TCPHDR_PSH);
   if (err === 0) {
-    rare.synData = req.copied > 0;
+    tfo.synData = req.copied > 0;
     __skbQueueTail(sk.tcpRtxQueue, data);
     netIncStats(sk.skNet, LINUX_MIB_TCPORIGDATASENT);
     req.cookie.val = null;
@@ -136,15 +139,15 @@ function tcpSendSynPlain(sk: TcpSock, syn: SkBuff, req: TcpFastopenReq): number 
   if (req.cookie.val !== null && req.cookie.val.length > 0) req.cookie.val = new Uint8Array(0);
   noteSynOption(sk, req);
   const err = tcpTransmitSkb(sk, syn, true);
-  if (err !== 0) tcpRare(sk).synFastopen = false;
+  if (err !== 0) tcpTfo(sk).synFastopen = false;
   req.cookie.val = null;
   return err;
 }
 
 function noteSynOption(sk: TcpSock, req: TcpFastopenReq): void {
-  const rare = tcpRare(sk);
-  rare.synFastopen = req.cookie.val !== null;
-  rare.synFastopenExp = rare.synFastopen && req.cookie.exp;
+  const tfo = tcpTfo(sk);
+  tfo.synFastopen = req.cookie.val !== null;
+  tfo.synFastopenExp = tfo.synFastopen && req.cookie.exp;
 }
 
 /** Starts the connection for a first write: by the deferred SYN, or as connect would. */
@@ -171,19 +174,19 @@ export function tcpSendmsgFastopen(sk: TcpSock, msg: MsgHdr): number {
   const deferred = tcpConnectDeferred(sk);
   if ((sk.skNet.tcp.sysctlTcpFastopen & TFO_CLIENT_ENABLE) === 0 && !deferred) return -EOPNOTSUPP;
   if (msg.msgName !== null && msg.msgName.saFamily === AF_UNSPEC) return -EOPNOTSUPP;
-  if (sk.rare !== null && sk.rare.fastopenReq !== null) return -EALREADY;
+  if ((sk.rare?.tfo?.fastopenReq ?? null) !== null) return -EALREADY;
   if (sk.skState !== TCP_CLOSE && !deferred) return 0;
   const req = newFastopenReq();
   req.msg = msg;
   req.size = msg.msgIterCount;
-  tcpRare(sk).fastopenReq = req;
+  tcpTfo(sk).fastopenReq = req;
   const err = tcpFastopenConnect(sk, msg);
   msg.msgCopied += req.copied;
   tcpFreeFastopenReq(sk);
   if (err !== 0) return err;
   if (sk.skState !== TCP_SYN_SENT && sk.skState !== TCP_SYN_RECV) return sk.skErr === 0 ? 0 : sockError(sk);
   if ((msg.msgFlags & MSG_DONTWAIT) === 0) {
-    tcpRare(sk).fastopenWait = true;
+    tcpTfo(sk).fastopenWait = true;
     tcpRare(sk).writePending = msg.msgIterCount > 0;
     return -EAGAIN;
   }
@@ -195,10 +198,10 @@ export function tcpSendmsgFastopen(sk: TcpSock, msg: MsgHdr): number {
  * went with the SYN
  */
 export function tcpFastopenResume(sk: TcpSock): number {
-  const rare = tcpRare(sk);
+  const tfo = tcpTfo(sk);
   if (sk.skState === TCP_SYN_SENT || sk.skState === TCP_SYN_RECV) return -EAGAIN;
-  rare.fastopenWait = false;
-  rare.writePending = false;
+  tfo.fastopenWait = false;
+  tcpRare(sk).writePending = false;
   if (sk.skState !== TCP_CLOSE) return 0;
   const err = sockError(sk);
   return err !== 0 ? err : -ECONNABORTED;
@@ -210,24 +213,24 @@ export function tcpFastopenResume(sk: TcpSock): number {
  * @returns whether data went out again: then the ACK is in it
  */
 export function tcpRcvFastopenSynack(sk: TcpSock, foc: TcpFastopenCookie): boolean {
-  const rare = sk.rare;
-  if (rare === null || (!rare.synFastopen && !rare.synData)) return false;
-  const data = rare.synData ? tcpRtxQueueHead(sk) : null;
+  const tfo = tcpTfoOf(sk);
+  if (tfo === null || (!tfo.synFastopen && !tfo.synData)) return false;
+  const data = tfo.synData ? tcpRtxQueueHead(sk) : null;
   let synDrop = false;
   let tryExp = 0;
-  if (!rare.synFastopen) foc.val = null; // nobody asked for it
+  if (!tfo.synFastopen) foc.val = null; // nobody asked for it
   else if (sk.totalRetrans !== 0) synDrop = foc.val === null && data !== null;
-  else if (foc.val === null && !rare.synData) tryExp = rare.synFastopenExp ? 2 : 1;
+  else if (foc.val === null && !tfo.synData) tryExp = tfo.synFastopenExp ? 2 : 1;
   tcpFastopenCacheSet(sk, sk.rxOpt.mssClamp, foc, synDrop, tryExp);
   if (data !== null) {
-    rare.fastopenClientFail = sk.totalRetrans !== 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
+    tfo.fastopenClientFail = sk.totalRetrans !== 0 ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
     for (let skb: SkBuff | null = data; skb !== null; skb = skb.next) tcpMarkSkbLost(sk, skb);
     tcpNonCongestionLossRetransmit(sk);
     netIncStats(sk.skNet, LINUX_MIB_TCPFASTOPENACTIVEFAIL);
     return true;
   }
-  rare.synDataAcked = rare.synData;
-  if (rare.synDataAcked) {
+  tfo.synDataAcked = tfo.synData;
+  if (tfo.synDataAcked) {
     netIncStats(sk.skNet, LINUX_MIB_TCPFASTOPENACTIVE);
     // tcpAck counted the SYN and its data as two segments.
     if (sk.delivered > 1) sk.delivered--;

@@ -27,7 +27,7 @@ import { netIncStats } from './netns-tcp.ts';
 import { tcpRearmRto, tcpResetXmitTimer } from './tcp-output-timer.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TCPHDR_FIN, TCPHDR_SYN, tcbEndSeq, tcbSeq, tcbSetSeq, tcbSetTcpFlags, tcbTcpFlags } from './tcp-skb-cb.ts';
-import { TCP_CA_Loss, tcpRare, tcpSk } from './tcp-sock.ts';
+import { TCP_CA_Loss, tcpSk, tcpTfo, tcpTfoOf } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
 
@@ -152,7 +152,7 @@ function tcpFastopenAddSkb(child: TcpSock, syn: SkBuff): void {
   child.rcvNxt = tcbEndSeq(skb);
   child.bytesReceived = skb.len;
   tcpAddReceiveQueue(child, skb);
-  tcpRare(child).synDataAcked = true;
+  tcpTfo(child).synDataAcked = true;
   if ((flags & TCPHDR_FIN) !== 0) tcpFin(child);
 }
 
@@ -162,8 +162,8 @@ function tcpFastopenCreateChild(sk: TcpSock, syn: SkBuff, req: TcpRequestSock, d
   if (sock === null) return null;
   const child = tcpSk(sock);
   inetCskAcceptQueue(sk).fastopenQlen++;
-  tcpRare(child).fastopenRsk = req;
-  tcpRare(child).synFastopenChild = true;
+  tcpTfo(child).fastopenRsk = req;
+  tcpTfo(child).synFastopenChild = true;
   req.tfoListener = true;
   // RFC 7323 §2.2: the window of a SYN is not scaled.
   child.sndWnd = thWindow(syn);
@@ -213,7 +213,8 @@ export function tcpTryFastopen(sk: TcpSock, syn: SkBuff, req: TcpRequestSock, fo
 
 /** The request of a child whose handshake is not complete; null: none. */
 export function tcpFastopenRsk(sk: TcpSock): TcpRequestSock | null {
-  return sk.rare === null ? null : sk.rare.fastopenRsk;
+  const tfo = tcpTfoOf(sk);
+  return tfo === null ? null : tfo.fastopenRsk;
 }
 
 /**
@@ -221,7 +222,7 @@ export function tcpFastopenRsk(sk: TcpSock): TcpRequestSock | null {
  * the queue for a minute more, so that SYNs with a stolen cookie fill it (RFC 7413 §5.1).
  */
 export function reqskFastopenRemove(sk: TcpSock, req: TcpRequestSock, reset: boolean): void {
-  tcpRare(sk).fastopenRsk = null;
+  tcpTfo(sk).fastopenRsk = null;
   req.tfoListener = false;
   const listener = req.rskListener;
   const listens = listener !== null && listener.skState === TCP_LISTEN;

@@ -100,8 +100,8 @@ function tcpInfoOptions(sk: TcpSock): number {
   if (rx.wscaleOk) options |= TCPI_OPT_WSCALE;
   if ((sk.ecnFlags & TCP_ECN_OK) !== 0) options |= TCPI_OPT_ECN;
   if ((sk.ecnFlags & TCP_ECN_SEEN) !== 0) options |= TCPI_OPT_ECN_SEEN;
-  if (sk.rare?.synDataAcked === true) options |= TCPI_OPT_SYN_DATA;
-  if (sk.rare?.synFastopenChild === true) options |= TCPI_OPT_TFO_CHILD;
+  if (sk.rare?.tfo?.synDataAcked === true) options |= TCPI_OPT_SYN_DATA;
+  if (sk.rare?.tfo?.synFastopenChild === true) options |= TCPI_OPT_TFO_CHILD;
   return options;
 }
 
@@ -112,7 +112,7 @@ export function tcpComputeDeliveryRate(sk: TcpSock): number {
 }
 
 function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
-  const { rare } = sk;
+  const stats = sk.rare?.rtoStats ?? null;
   return {
     tcpiTotalRetrans: sk.totalRetrans,
     tcpiBytesAcked: sk.bytesAcked + 0,
@@ -128,10 +128,10 @@ function tcpInfoCounters(sk: TcpSock): TcpInfoCounters {
     tcpiDsackDups: sk.dsackDups,
     tcpiReordSeen: sk.reordSeen,
     tcpiRcvOoopack: sk.rcvOoopack,
-    tcpiRehash: rare === null ? 0 : rare.timeoutRehash,
-    tcpiTotalRto: rare === null ? 0 : rare.totalRto,
-    tcpiTotalRtoRecoveries: rare === null ? 0 : rare.totalRtoRecoveries,
-    tcpiTotalRtoTime: rare === null ? 0 : rare.totalRtoTime + (rare.rtoStamp === 0 ? 0 : (tcpClockMs(sk.skNet) - rare.rtoStamp) | 0),
+    tcpiRehash: stats === null ? 0 : stats.timeoutRehash,
+    tcpiTotalRto: stats === null ? 0 : stats.totalRto,
+    tcpiTotalRtoRecoveries: stats === null ? 0 : stats.totalRtoRecoveries,
+    tcpiTotalRtoTime: stats === null ? 0 : stats.totalRtoTime + (stats.rtoStamp === 0 ? 0 : (tcpClockMs(sk.skNet) - stats.rtoStamp) | 0),
   };
 }
 
@@ -161,7 +161,7 @@ export function tcpGetInfo(sk: TcpSock): TcpInfo {
     tcpiSndWscale: rx.wscaleOk ? rx.sndWscale : 0,
     tcpiRcvWscale: rx.wscaleOk ? rx.rcvWscale : 0,
     tcpiDeliveryRateAppLimited: sk.rateAppLimited !== 0 ? 1 : 0,
-    tcpiFastopenClientFail: sk.rare === null ? 0 : sk.rare.fastopenClientFail,
+    tcpiFastopenClientFail: sk.rare?.tfo?.fastopenClientFail ?? 0,
     tcpiRto: jiffiesToUsecs(sk.icskRto),
     tcpiAto: jiffiesToUsecs(sk.icskAckAto),
     tcpiSndMss: sk.mssCache,

@@ -17,6 +17,7 @@ import {
   FLAG_SND_UNA_ADVANCED, REXMIT_LOST, REXMIT_NEW,
 } from './tcp-consts.ts';
 import { tcpEcnQueueCwr } from './tcp-ecn.ts';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import {
   tcpCurrentSsthresh, tcpEndCwndReduction, tcpEnterCwr, tcpInCwndReduction, tcpInitCwndReduction, tcpInitUndo,
 } from './tcp-input-cwnd.ts';
@@ -137,7 +138,7 @@ function tcpProcessFrto(sk: TcpSock, st: TcpSacktagState, numDupack: number, rec
 function tcpProcessLoss(sk: TcpSock, st: TcpSacktagState, numDupack: number): void {
   const flag = st.flag;
   const recovered = !before(sk.sndUna, sk.highSeq);
-  const progress = (flag & FLAG_SND_UNA_ADVANCED) !== 0 || (sk.rare !== null && sk.rare.fastopenRsk !== null);
+  const progress = (flag & FLAG_SND_UNA_ADVANCED) !== 0 || tcpFastopenRsk(sk) !== null;
   if (progress && tcpTryUndoLoss(sk, false)) return;
   if (sk.frto !== 0 && tcpProcessFrto(sk, st, numDupack, recovered)) return;
   if (recovered) {
@@ -153,10 +154,10 @@ function tcpProcessLoss(sk: TcpSock, st: TcpSacktagState, numDupack: number): vo
 
 /** What timeouts began is over: how long it took, for TCP_INFO. */
 function tcpUpdateRtoTime(sk: TcpSock): void {
-  const rare = sk.rare;
-  if (rare === null || rare.rtoStamp === 0) return;
-  rare.totalRtoTime += (tcpClockMs(sk.skNet) - rare.rtoStamp) | 0;
-  rare.rtoStamp = 0;
+  const stats = sk.rare === null ? null : sk.rare.rtoStats;
+  if (stats === null || stats.rtoStamp === 0) return;
+  stats.totalRtoTime += (tcpClockMs(sk.skNet) - stats.rtoStamp) | 0;
+  stats.rtoStamp = 0;
 }
 
 /** An ACK in Loss. @returns true if the timeout was undone, or a retransmission is lost: then a recovery may begin */
@@ -250,7 +251,7 @@ export function tcpFastretransAlert(sk: TcpSock, st: TcpSacktagState, priorSndUn
 /** The path MTU shrank: what is too large is lost, and sent again at once in smaller pieces. RFC 1191 §6.4. */
 export function tcpSimpleRetransmit(sk: TcpSock): void {
   // A SYN with data is two segments in the queue, neither of them too large.
-  const mss = sk.skState === TCP_SYN_SENT && sk.rare?.synData === true ? -1 : tcpCurrentMss(sk);
+  const mss = sk.skState === TCP_SYN_SENT && sk.rare?.tfo?.synData === true ? -1 : tcpCurrentMss(sk);
   for (let skb = sk.tcpRtxQueue.next; skb !== null; skb = skb.next) {
     if (tcpSkbSeglen(skb) > mss) tcpMarkSkbLost(sk, skb);
   }

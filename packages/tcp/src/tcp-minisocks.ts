@@ -41,7 +41,7 @@ import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TCPHDR_ACK, TCPHDR_RST, TCPHDR_SYN, after, between, tcbAckSeq, tcbEndSeq, tcbSeq, tcbTcpFlags } from './tcp-skb-cb.ts';
 import { tcpSegsIn } from './tcp-segs-in.ts';
 import { tcpIsMd5, tcpMd5KeyCopy } from './tcp-md5.ts';
-import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpShareOpts, tcpSk } from './tcp-sock.ts';
+import { TCP_NAGLE_PUSH, TCP_SACK_SEEN, tcpRare, tcpRtoStats, tcpShareOpts, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { skSetTxhash } from './tcp-txhash.ts';
 import { tcpFullSpace, tcpKeepaliveTimeWhen } from './tcp-space.ts';
@@ -237,10 +237,10 @@ function tcpChildTimeouts(child: TcpSock, req: TcpRequestSock): void {
   const us = tcpStampUsDelta(tcpClockUs(child.skNet), req.sntSynack);
   child.undoMarker = req.sntIsn;
   child.retransStamp = tcpClockMsBefore(child.skNet, us);
-  const rare = tcpRare(child);
-  rare.totalRto = req.numTimeout;
-  rare.totalRtoRecoveries = 1;
-  rare.totalRtoTime = (tcpClockMs(child.skNet) - child.retransStamp) | 0;
+  const stats = tcpRtoStats(child);
+  stats.totalRto = req.numTimeout;
+  stats.totalRtoRecoveries = 1;
+  stats.totalRtoTime = (tcpClockMs(child.skNet) - child.retransStamp) | 0;
 }
 
 /** What the SYN negotiated. */

@@ -116,7 +116,7 @@ export function tcpConnect(sk: TcpSock): number {
   if (skb === null) return -ENOBUFS;
   tcpMstampRefresh(sk);
   sk.retransStamp = tcpClockMs(sk.skNet);
-  const err = sk.rare === null || sk.rare.fastopenReq === null ? tcpTransmitSkb(sk, skb, true) : tcpSendSynData(sk, skb);
+  const err = (sk.rare?.tfo?.fastopenReq ?? null) === null ? tcpTransmitSkb(sk, skb, true) : tcpSendSynData(sk, skb);
   if (err === -ECONNREFUSED) return err;
   // After the sending, so that it counts as a first transmission.
   const head = tcpSendHead(sk);

@@ -9,6 +9,7 @@ import {
   ICSK_TIME_LOSS_PROBE, ICSK_TIME_REO_TIMEOUT, ICSK_TIME_RETRANS, inetCskClearXmitTimer, inetCskResetXmitTimer,
 } from '@stack/inet-sock';
 import { TCP_RTO_MAX, TCP_RTO_MIN } from './tcp-consts.ts';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpRtoMax } from './tcp-input-rtt.ts';
 import { tcpPacingDelay } from './tcp-output-pacing.ts';
 import { tcpRtxQueueHead } from './tcp-rtx-queue.ts';
@@ -34,7 +35,7 @@ export function tcpRtoDeltaUs(sk: TcpSock): number {
 /** RFC 6298 §5.2–5.3: the timer runs while something is in flight, from now on. */
 export function tcpRearmRto(sk: TcpSock): void {
   // The timer is the SYN-ACK's.
-  if (sk.rare !== null && sk.rare.fastopenRsk !== null) return;
+  if (sk.rare !== null && tcpFastopenRsk(sk) !== null) return;
   if (sk.packetsOut === 0) {
     inetCskClearXmitTimer(sk, ICSK_TIME_RETRANS);
     return;

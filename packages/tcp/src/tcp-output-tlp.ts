@@ -11,6 +11,7 @@ import { tcpSetCaState } from './tcp-cong.ts';
 import {
   FLAG_DATA_SACKED, FLAG_DSACK_TLP, FLAG_NOT_DUP, FLAG_SND_UNA_ADVANCED, TCP_TIMEOUT_INIT, TCP_TIMEOUT_MIN_US,
 } from './tcp-consts.ts';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpEndCwndReduction, tcpInitCwndReduction } from './tcp-input-cwnd.ts';
 import { tcpTryKeepOpen } from './tcp-input-recovery.ts';
 import { tcpRtoMinUs } from './tcp-input-rtt.ts';
@@ -33,7 +34,7 @@ import type { TcpSock } from './tcp-sock.ts';
  * @returns false if a probe is not in order: then the RTO is to be armed
  */
 export function tcpScheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
-  if (sk.rare !== null && sk.rare.fastopenRsk !== null) return false;
+  if (sk.rare !== null && tcpFastopenRsk(sk) !== null) return false;
   const early = sk.skNet.tcp.sysctlTcpEarlyRetrans;
   if ((early !== 3 && early !== 4) || sk.packetsOut === 0 || !tcpIsSack(sk)) return false;
   if (sk.icskCaState !== TCP_CA_Open && sk.icskCaState !== TCP_CA_CWR) return false;

@@ -21,8 +21,7 @@ import { tcpWriteXmit } from './tcp-output-xmit.ts';
 import { tcpSendAck } from './tcp-output-ctrl.ts';
 import { tcpPacketsInFlight } from './tcp-rtx-queue.ts';
 import {
-  TCPF_ACK_DEFERRED, TCPF_DELACK_TIMER_DEFERRED, TCPF_MTU_REDUCED_DEFERRED, TCPF_TSQ_DEFERRED,
-  TCPF_WRITE_TIMER_DEFERRED, tcpSk,
+  TCPF_ACK_DEFERRED, TCPF_DELACK_TIMER_DEFERRED, TCPF_MTU_REDUCED_DEFERRED, TCPF_TSQ_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, tcpSk,
 } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { tcpDelackTimerHandler, tcpWriteTimerHandler } from './tcp-timer.ts';

@@ -55,7 +55,7 @@ function tcpSynOptions(sk: TcpSock): TcpOutOptions {
   opts.tsecr = sk.rxOpt.tsRecent;
   opts.ws = tcp.sysctlTcpWindowScaling !== 0 ? sk.rxOpt.rcvWscale : -1;
   opts.sackOk = tcp.sysctlTcpSack !== 0;
-  const req = sk.rare?.fastopenReq ?? null;
+  const req = sk.rare?.tfo?.fastopenReq ?? null;
   if (req === null) opts.fastopen.val = null;
   else tcpFastopenCookieCopy(opts.fastopen, req.cookie);
   return opts;

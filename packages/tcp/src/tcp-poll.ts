@@ -11,6 +11,7 @@ import {
   TCP_SYN_SENT, __skStreamIsWriteable, sockFlag, sockPollWait, sockRcvlowat,
 } from '@stack/socket';
 import type { File, PollTable, Sock, Socket } from '@stack/socket';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import { before } from './tcp-skb-cb.ts';
 import { TCP_URG_VALID, tcpSk } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -31,7 +32,7 @@ export function tcpPollEvents(sk: TcpSock): number {
   let mask = 0;
   if (shutdown === SHUTDOWN_MASK || state === TCP_CLOSE) mask |= EPOLLHUP;
   if ((shutdown & RCV_SHUTDOWN) !== 0) mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-  if (state !== TCP_SYN_SENT && (state !== TCP_SYN_RECV || (sk.rare !== null && sk.rare.fastopenRsk !== null))) mask |= tcpPollConnected(sk, shutdown);
+  if (state !== TCP_SYN_SENT && (state !== TCP_SYN_RECV || tcpFastopenRsk(sk) !== null)) mask |= tcpPollConnected(sk, shutdown);
   else if (state === TCP_SYN_SENT && tcpConnectDeferred(sk)) mask |= EPOLLOUT | EPOLLWRNORM;
   if (sk.skErr !== 0 || (sk.skErrorQueue !== null && sk.skErrorQueue.qlen > 0)) mask |= EPOLLERR;
   return mask;

@@ -21,6 +21,7 @@ import {
 } from '@stack/socket';
 import type { MsgHdr, PageFrag, Sock } from '@stack/socket';
 import { TCP_CHRONO_BUSY, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
+import { tcpFastopenRsk } from './tcp-fastopen.ts';
 import { tcpFastopenResume, tcpSendmsgFastopen } from './tcp-fastopen-client.ts';
 import { MAX_TCP_HEADER, TCP_SKB_HEAD_TRUESIZE } from './tcp-consts.ts';
 import { tcpBoundToHalfWnd, tcpCurrentMss } from './tcp-output-mss.ts';
@@ -62,7 +63,7 @@ function tcpSendmsgReady(sk: TcpSock, flags: number): number {
     if (sk.skErr !== 0) return sockError(sk);
     if ((bit & (TCPF_SYN_SENT | TCPF_SYN_RECV)) === 0) return -EPIPE;
     // The server of a Fast Open may answer before the handshake is complete.
-    if (sk.rare === null || sk.rare.fastopenRsk === null) return tcpSendmsgConnecting(sk, flags);
+    if (tcpFastopenRsk(sk) === null) return tcpSendmsgConnecting(sk, flags);
   }
   return sk.skErr !== 0 || (sk.skShutdown & SEND_SHUTDOWN) !== 0 ? -EPIPE : 0;
 }
@@ -80,7 +81,7 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
   if (!msg.msgRestarted && ((flags & MSG_FASTOPEN) !== 0 || tcpConnectDeferred(sk))) {
     err = tcpSendmsgFastopen(sk, msg);
     if (err !== 0) return err;
-  } else if (sk.rare?.fastopenWait === true) {
+  } else if (sk.rare?.tfo?.fastopenWait === true) {
     err = tcpFastopenResume(sk);
     if (err !== 0) return err;
   }

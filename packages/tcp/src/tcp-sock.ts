@@ -12,16 +12,12 @@ import type { InetConnectionSockAfOps } from '@stack/inet-sock';
 import type { Net } from '@stack/kernel';
 import { RbRoot, SkBuffHead } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import type { MsgHdr, Proto, Sock } from '@stack/socket';
+import type { Proto, Sock } from '@stack/socket';
 import type { TcpChrono } from './tcp-chrono.ts';
 import type { TcpCongestionOps } from './tcp-cong.ts';
-import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';
-import type { TcpMd5sigInfo } from './tcp-md5.ts';
-import type { TcpSackCompression } from './tcp-input-sackcomp.ts';
-import type { TcpPacing } from './tcp-output-pacing.ts';
 import type { TcpRack } from './tcp-recovery.ts';
-import type { TcpRequestSock } from './tcp-request-sock.ts';
 import { TcpSockOpts } from './tcp-sock-opts.ts';
+import { TcpRtoStats, TcpSockRare, TcpTfo } from './tcp-sock-rare.ts';
 import { Minmax } from './win-minmax.ts';
 
 /** What the options of the segment at hand (saw…, rcv…) and of the handshake said (the kernel's tcp_options_received). */
@@ -372,83 +368,6 @@ export class TcpSock extends InetConnectionSock {
   }
 }
 
-/** TcpSockRare.fastopenClientFail: what the client did not get out of Fast Open. */
-const TFO_STATUS_UNSPEC = 0;
-export const TFO_COOKIE_UNAVAILABLE = 1;
-export const TFO_DATA_NOT_ACKED = 2;
-export const TFO_SYN_RETRANSMITTED = 3;
-
-/** What few connections use. */
-export class TcpSockRare {
-  /** The SYN, kept by TCP_SAVE_SYN until TCP_SAVED_SYN asks for it. */
-  savedSyn: Uint8Array | null;
-  /** Fast Open, a server's child: its request until the handshake is complete. */
-  fastopenRsk: TcpRequestSock | null;
-  /** Fast Open, while the SYN is being made. */
-  fastopenReq: TcpFastopenReq | null;
-  /** The SYN had the option; the experimental one; had data; and the data was acknowledged (on a server: taken). */
-  synFastopen: boolean;
-  synFastopenExp: boolean;
-  synData: boolean;
-  synDataAcked: boolean;
-  /** The first SYN with the option after a pause (tcp-fastopen-blackhole.ts): if data comes, there was no firewall. */
-  synFastopenCh: boolean;
-  /** A server's child that a Fast Open SYN has made. */
-  synFastopenChild: boolean;
-  /** TFO_*: what became of the client's Fast Open. */
-  fastopenClientFail: number;
-  /** A sendmsg with MSG_FASTOPEN waits for the handshake. */
-  fastopenWait: boolean;
-  /** A sendmsg that waits for the handshake has data for the segment that ends it. */
-  writePending: boolean;
-  /** The sock is paced, by its engine or by an fq. */
-  pacing: TcpPacing | null;
-  /** TCP_MD5SIG: the keys. */
-  md5sigInfo: TcpMd5sigInfo | null;
-  /** ACKs of what is out of order that are saved. */
-  sackCompression: TcpSackCompression | null;
-  /** Retransmission timeouts; times that the connection began to have some; ms until it had recovered; when the last began (0: over). */
-  totalRto: number;
-  totalRtoRecoveries: number;
-  totalRtoTime: number;
-  rtoStamp: number;
-  /** Timeouts that thought of another skTxhash. */
-  timeoutRehash: number;
-
-  constructor() {
-    this.savedSyn = null;
-    this.fastopenRsk = null;
-    this.fastopenReq = null;
-    this.synFastopen = false;
-    this.synFastopenExp = false;
-    this.synData = false;
-    this.synDataAcked = false;
-    this.synFastopenCh = false;
-    this.synFastopenChild = false;
-    this.fastopenClientFail = TFO_STATUS_UNSPEC;
-    this.fastopenWait = false;
-    this.writePending = false;
-    this.pacing = null;
-    this.md5sigInfo = null;
-    this.sackCompression = null;
-    this.totalRto = 0;
-    this.totalRtoRecoveries = 0;
-    this.totalRtoTime = 0;
-    this.rtoStamp = 0;
-    this.timeoutRehash = 0;
-  }
-}
-
-/** What a Fast Open SYN is made of (struct tcp_fastopen_request). */
-export interface TcpFastopenReq {
-  cookie: TcpFastopenCookie;
-  /** The message whose first octets it may take. */
-  msg: MsgHdr | null;
-  size: number;
-  /** Octets that it took. */
-  copied: number;
-}
-
 /** The TcpSock that sk is; every Sock of a TCP Proto is one. */
 export function tcpSk(sk: Sock): TcpSock {
   return sk as TcpSock;
@@ -458,6 +377,21 @@ export function tcpSk(sk: Sock): TcpSock {
 export function tcpRare(sk: TcpSock): TcpSockRare {
   if (sk.rare === null) sk.rare = new TcpSockRare();
   return sk.rare;
+}
+
+/** Fast Open's state of sk, made on first use. */
+export function tcpTfo(sk: TcpSock): TcpTfo {
+  return (tcpRare(sk).tfo ??= new TcpTfo());
+}
+
+/** Fast Open's state of sk; null if it has never had to do with it. */
+export function tcpTfoOf(sk: TcpSock): TcpTfo | null {
+  return sk.rare === null ? null : sk.rare.tfo;
+}
+
+/** The counts of sk's timeouts, made on first use. */
+export function tcpRtoStats(sk: TcpSock): TcpRtoStats {
+  return (tcpRare(sk).rtoStats ??= new TcpRtoStats());
 }
 
 /** sk's options for writing: its own, copied when it shared them. */

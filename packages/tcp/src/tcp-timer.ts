@@ -43,7 +43,7 @@ import { tcpSendLossProbe } from './tcp-output-tlp.ts';
 import { tcpRackReoTimeout } from './tcp-recovery.ts';
 import { tcpIsSack, tcpRtxQueueHead, tcpSendHead } from './tcp-rtx-queue.ts';
 import {
-  TCPF_DELACK_TIMER_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery, tcpRare,
+  TCPF_DELACK_TIMER_DEFERRED, TCPF_WRITE_TIMER_DEFERRED, TCP_CA_Disorder, TCP_CA_Loss, TCP_CA_Recovery, tcpRtoStats,
 } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { skRethinkTxhash } from './tcp-txhash.ts';
@@ -154,7 +154,7 @@ function tcpWriteTimeout(sk: TcpSock): boolean {
     return true;
   }
   if (skRethinkTxhash(sk)) {
-    tcpRare(sk).timeoutRehash++;
+    tcpRtoStats(sk).timeoutRehash++;
     netIncStats(sk.skNet, LINUX_MIB_TCPTIMEOUTREHASH);
   }
   return false;
@@ -215,13 +215,13 @@ function tcpRetransmitBackoff(sk: TcpSock): void {
 
 /** Counts a timeout, for TCP_INFO too. */
 function tcpUpdateRtoStats(sk: TcpSock): void {
-  const rare = tcpRare(sk);
+  const stats = tcpRtoStats(sk);
   if (sk.icskRetransmits === 0) {
-    rare.totalRtoRecoveries++;
-    rare.rtoStamp = tcpClockMs(sk.skNet);
+    stats.totalRtoRecoveries++;
+    stats.rtoStamp = tcpClockMs(sk.skNet);
   }
   sk.icskRetransmits++;
-  rare.totalRto++;
+  stats.totalRto++;
 }
 
 /** RFC 6298 §5.4–5.7: the oldest segment goes again. Also when ICMP proved a timeout's backoff wrong (RFC 6069). */

@@ -219,12 +219,7 @@ function tcpForgetPath(sk: TcpSock): void {
   sk.isSackReneg = false;
   tcpClearRetrans(sk);
   sk.totalRetrans = 0;
-  if (sk.rare !== null) {
-    sk.rare.totalRto = 0;
-    sk.rare.totalRtoRecoveries = 0;
-    sk.rare.totalRtoTime = 0;
-    sk.rare.rtoStamp = 0;
-  }
+  if (sk.rare !== null) sk.rare.rtoStats = null;
   sk.appLimited = -1;
   sk.rateAppLimited = 1;
   sk.rateDelivered = 0;
