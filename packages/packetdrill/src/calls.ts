@@ -37,9 +37,10 @@ function destination(c: HouseCalls, spec: Expr | undefined): SockAddrIn | null {
   return spec === undefined || spec.kind === 'int' ? null : address(spec, c.remoteIp);
 }
 
-/** The buffer in front of its length, args[i]: zeros; an address, NULL or any, is no buffer at all. */
+/** The buffer in front of its length, args[i]: zeros; an address, NULL or any, is no buffer, but has a length. */
 function zeros(args: Args, i: number): Uint8Array {
-  return args[i - 1]?.kind === 'int' ? null as unknown as Uint8Array : new Uint8Array(int(args, i));
+  const length = int(args, i);
+  return args[i - 1]?.kind === 'int' ? { length } as Uint8Array : new Uint8Array(length);
 }
 
 /** `{..., 2000}`: a buffer of that length. */

@@ -20,7 +20,7 @@ export {
 } from './uapi-fs.ts';
 
 /* Messages, and copies between them and packets */
-export { Cmsg, Iovec, Linger, makeMsgHdr, MsgHdr, msgInit, ScmTimestamping, SockAddr, Timespec, Timeval } from './msghdr.ts';
+export { Cmsg, Iovec, Linger, makeMsgHdr, MsgHdr, msgFaults, msgInit, ScmTimestamping, SockAddr, Timespec, Timeval } from './msghdr.ts';
 export {
   copyFromIter, copyToIter, csumAndCopyFromIter, iovIterAdvance, iovIterRevert, iovIterSegLeft, skbCopyDatagramMsg, skbDoCopyDataNocache,
 } from './iov-iter.ts';

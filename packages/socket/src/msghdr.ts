@@ -143,6 +143,16 @@ export function makeMsgHdr(buffers: readonly Uint8Array[], name: SockAddr | null
   return msg;
 }
 
+/** The octets of a buffer; of what is none, as many as it says. */
+export function msgRoom(buf: { readonly length: number } | null): number {
+  return buf?.length ?? 1;
+}
+
+/** Whether what is next in the message is no memory: -EFAULT to whoever wants to copy it. */
+export function msgFaults(msg: MsgHdr): boolean {
+  return msg.msgIterCount > 0 && !ArrayBuffer.isView(msg.msgIov[msg.msgIterSeg]?.iovBase);
+}
+
 /** Puts the iterator at the start. Returns the bytes that the message has room for; -EINVAL if a length is not one, -EFAULT if a buffer is none. */
 export function msgInit(msg: MsgHdr): number {
   let count = 0;

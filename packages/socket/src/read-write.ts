@@ -6,8 +6,10 @@ import { EAGAIN, EBADF, EFAULT, worldLeave } from '@stack/kernel';
 import { fget } from './fdtable.ts';
 import type { File } from './file.ts';
 import { iocbGet, iocbInitVec, iocbPut } from './iocb.ts';
+import { msgRoom } from './msghdr.ts';
 import type { Iovec } from './msghdr.ts';
 import type { SysOptions } from './sleep.ts';
+import { sockFaultsLater, sockfdLookup } from './socket.ts';
 import { sysEnter, sysFault } from './sys-enter.ts';
 import { readSleep, writeSleep } from './sys-io.ts';
 import type { Task } from './task.ts';
@@ -29,9 +31,9 @@ export function sysWrite(task: Task, fd: number, buf: Uint8Array, options?: SysO
 function doWrite(task: Task, fd: number, buf: Uint8Array, options: SysOptions | undefined): number | Promise<number> {
   const file = fget(task, fd);
   if (file === null || (file.fMode & FMODE_WRITE) === 0) return -EBADF;
-  if (!ArrayBuffer.isView(buf)) return -EFAULT;
+  if (!ArrayBuffer.isView(buf) && !sockFaultsLater(sockfdLookup(task, fd))) return -EFAULT;
   const iocb = iocbGet(task, file);
-  const n = file.fOp.write(file, buf, buf.length, iocb);
+  const n = file.fOp.write(file, buf, msgRoom(buf), iocb);
   if (n === -EAGAIN && mayWriteSleep(file, iocb.kiMsg.msgFlags)) return writeSleep(task, fd, iocb, options);
   iocbPut(task, iocb);
   return n;

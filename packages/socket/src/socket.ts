@@ -15,12 +15,12 @@ import type { MsgHdr } from './msghdr.ts';
 import { netRef, netUnref } from './net-ref.ts';
 import { Socket, SS_FREE } from './net-struct.ts';
 import type { NetProtoFamily, ProtoOps } from './net-struct.ts';
-import { sockFlag, SOCK_LINGER, sockResetFlag } from './sock-struct.ts';
+import { sockFlag, SOCK_LINGER, sockResetFlag, TCP_CLOSE, TCP_SYN_SENT } from './sock-struct.ts';
 import type { SockOptValue } from './sock-struct.ts';
 import { sockIoctl } from './ioctl.ts';
 import type { Task } from './task.ts';
 import { O_NONBLOCK, O_RDWR } from './uapi-fs.ts';
-import { AF_MAX, MSG_DONTWAIT, SOCK_MAX, SOCK_NONBLOCK } from './uapi-socket.ts';
+import { AF_MAX, IPPROTO_TCP, MSG_DONTWAIT, SOCK_MAX, SOCK_NONBLOCK, SOCK_STREAM } from './uapi-socket.ts';
 
 /** Installs a family for socket(2). 0, -EEXIST, or -EINVAL for a number that is no family. */
 export function sockRegister(net: Net, family: NetProtoFamily): number {
@@ -117,6 +117,12 @@ export function sockSendmsg(sock: Socket, msg: MsgHdr, size: number): number {
   const { net } = sock;
   if (net.trace !== null && !msg.msgRestarted) net.trace.hit(net, 'sock_sendmsg', null);
   return __sockSendmsg(sock, msg, size);
+}
+
+/** A buffer that is none, sent on a TCP socket without a connection: the protocol looks at that first, and at its state. */
+export function sockFaultsLater(sock: Socket | null): boolean {
+  const sk = sock === null ? null : sock.sk;
+  return sk !== null && sk.skType === SOCK_STREAM && sk.skProtocol === IPPROTO_TCP && (sk.skState === TCP_CLOSE || sk.skState === TCP_SYN_SENT);
 }
 
 /** file.fOp.write of files that work on vectors: one buffer becomes a message of one. */

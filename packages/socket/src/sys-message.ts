@@ -6,10 +6,10 @@
 import { EAGAIN, EFAULT, EMSGSIZE, worldLeave } from '@stack/kernel';
 import type { File } from './file.ts';
 import { iocbGet, iocbInitBuf, iocbPut } from './iocb.ts';
-import { msgInit, UIO_MAXIOV } from './msghdr.ts';
+import { msgInit, msgRoom, UIO_MAXIOV } from './msghdr.ts';
 import type { MsgHdr, SockAddr } from './msghdr.ts';
 import type { SysOptions } from './sleep.ts';
-import { sockfdError, sockfdLookup, sockNonblock, sockRecvmsg, sockSendmsg } from './socket.ts';
+import { sockFaultsLater, sockfdError, sockfdLookup, sockNonblock, sockRecvmsg, sockSendmsg } from './socket.ts';
 import { sysEnter, sysFault } from './sys-enter.ts';
 import { recvSleep, sendSleep } from './sys-io.ts';
 import type { Task } from './task.ts';
@@ -44,14 +44,14 @@ function doSendto(
 ): number | Promise<number> {
   const sock = sockfdLookup(task, fd);
   if (sock === null) return sockfdError(task, fd);
-  if (!ArrayBuffer.isView(buf)) return -EFAULT;
+  if (!ArrayBuffer.isView(buf) && !sockFaultsLater(sock)) return -EFAULT;
   const file = sock.file as File;
   const iocb = iocbGet(task, file);
-  iocbInitBuf(iocb, buf, buf.length, sockNonblock(file, flags) ? flags | MSG_DONTWAIT : flags);
+  iocbInitBuf(iocb, buf, msgRoom(buf), sockNonblock(file, flags) ? flags | MSG_DONTWAIT : flags);
   const msg = iocb.kiMsg;
   msg.msgName = addr;
-  const n = sockSendmsg(sock, msg, buf.length);
-  if (n === -EAGAIN && (msg.msgFlags & MSG_DONTWAIT) === 0) return sendSleep(task, fd, file, iocb, msg, buf.length, options);
+  const n = sockSendmsg(sock, msg, msg.msgIterCount);
+  if (n === -EAGAIN && (msg.msgFlags & MSG_DONTWAIT) === 0) return sendSleep(task, fd, file, iocb, msg, msgRoom(buf), options);
   iocbPut(task, iocb);
   return n;
 }

@@ -7,9 +7,9 @@
  */
 import { INET_FLAGS_DEFER_CONNECT } from '@stack/inet-sock';
 import { EAGAIN, EALREADY, ECONNABORTED, EINPROGRESS, EOPNOTSUPP } from '@stack/kernel';
-import { __skbHeaderRelease, __skbPut, __skbQueueTail } from '@stack/skbuff';
+import { __skbHeaderRelease, __skbPut, __skbQueueTail, kfreeSkb } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { AF_UNSPEC, MSG_DONTWAIT, SS_CONNECTING, TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT, copyFromIter, skMemCharge, sockError } from '@stack/socket';
+import { AF_UNSPEC, MSG_DONTWAIT, SS_CONNECTING, TCP_CLOSE, TCP_SYN_RECV, TCP_SYN_SENT, copyFromIter, msgFaults, skMemCharge, sockError } from '@stack/socket';
 import type { MsgHdr, Socket } from '@stack/socket';
 import { MAX_TCP_OPTION_SPACE, TFO_CLIENT_ENABLE, TFO_CLIENT_NO_COOKIE } from './tcp-consts.ts';
 import { tcpFastopenActiveShouldDisable } from './tcp-fastopen-blackhole.ts';
@@ -84,6 +84,10 @@ function tcpSynDataSkb(sk: TcpSock, syn: SkBuff, req: TcpFastopenReq): SkBuff | 
   const skb = tcpStreamAllocSkb(sk, Math.max(space, 0), false);
   if (skb === null) return null;
   if (space > 0 && req.msg !== null) {
+    if (msgFaults(req.msg)) {
+      kfreeSkb(skb);
+      return null;
+    }
     copyFromIter(skb.buf, __skbPut(skb, space), space, req.msg);
     skb.truesize += space;
   }

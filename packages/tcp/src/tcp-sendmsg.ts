@@ -7,14 +7,14 @@
  * __tcpPushPendingFrames. Read first: RFC 9293 §3.7.4 (Nagle), §3.8.6.2.1 (silly windows), §3.10.2 (SEND).
  */
 import { TCPF_CLOSE_WAIT, TCPF_ESTABLISHED, TCPF_SYN_RECV, TCPF_SYN_SENT } from '@stack/inet-sock';
-import { EAGAIN, ENOBUFS, EPIPE } from '@stack/kernel';
+import { EAGAIN, EFAULT, ENOBUFS, EPIPE } from '@stack/kernel';
 import {
   CHECKSUM_PARTIAL, MAX_SKB_FRAGS, __skbHeaderRelease, __skbPut, __skbQueueTail, __skbReserve, __skbUnlink, allocSkb,
   getPage, skbCanCoalesce, skbFillPageDesc, skbTailroom, consumeSkb,
 } from '@stack/skbuff';
 import type { SkBuff, UbufInfo } from '@stack/skbuff';
 import {
-  MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SEND_SHUTDOWN, SOCK_ZEROCOPY, copyFromIter, iovIterSegLeft, lockSock, msgZerocopyEnd,
+  MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SEND_SHUTDOWN, SOCK_ZEROCOPY, copyFromIter, iovIterSegLeft, lockSock, msgFaults, msgZerocopyEnd,
   msgZerocopyRealloc, releaseSock, skbZcopySet, sockFlag, skEnterMemoryPressure,
   skForcedMemSchedule, skMemCharge, skPageFrag, skPageFragRefill, skStreamError, skStreamMemoryFree, skStreamModerateSndbuf,
   skWmemFreeSkb, skWmemSchedule, sockError,
@@ -86,6 +86,8 @@ export function tcpSendmsgLocked(sk: TcpSock, msg: MsgHdr): number {
     if (err !== 0) return err;
   }
   err = tcpSendmsgReady(sk, flags);
+  // Only a message that came before the connection has a buffer that is none.
+  if (err === 0 && (msg.msgRestarted || (flags & MSG_FASTOPEN) !== 0) && msgFaults(msg)) err = -EFAULT;
   if (err === 0 && (flags & MSG_ZEROCOPY) !== 0) err = tcpSendmsgUbuf(sk, msg);
   if (err !== 0) return tcpSendmsgError(sk, msg, err);
   const tsflags = tcpSendTsflags(sk, msg);

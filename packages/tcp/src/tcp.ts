@@ -263,6 +263,17 @@ function tcpForgetPeer(sk: TcpSock): void {
   sk.bytesRetrans = -0;
   sk.dsackDups = 0;
   sk.rcvOoopack = 0;
+  const { rare } = sk;
+  if (rare === null) return;
+  rare.synFastopen = false;
+  rare.synFastopenChild = false;
+  rare.synData = false;
+  rare.synDataAcked = false;
+  rare.fastopenClientFail = 0;
+  rare.totalRto = 0;
+  rare.totalRtoRecoveries = 0;
+  rare.totalRtoTime = 0;
+  rare.rtoStamp = 0;
 }
 
 /** Proto.destroy: gives back what the connection holds besides its queue of received data. */
