@@ -16,7 +16,7 @@ import { TCP_MSS_DEFAULT } from './tcp-consts.ts';
 import { thDest, thSource } from './tcp-hdr.ts';
 import { tcpParseOptions } from './tcp-input-opt.ts';
 import { LINUX_MIB_SYNCOOKIESFAILED, LINUX_MIB_SYNCOOKIESRECV, LINUX_MIB_SYNCOOKIESSENT } from './tcp-mib.ts';
-import { tcpGetCookieSock, tcpOpenreqInitRwin } from './tcp-minisocks.ts';
+import { tcpGetCookieSock, tcpSelectReqWindow } from './tcp-minisocks.ts';
 import { netIncStats } from './netns-tcp.ts';
 import { TcpRequestSock } from './tcp-request-sock.ts';
 import type { TcpRequestSockOps } from './tcp-request-sock.ts';
@@ -200,6 +200,7 @@ export function tcpCookieCheck(
   cookieFillRequest(req, sk, skb, mss, tsOff);
   const dst = afOps.routeReq(sk, skb, req);
   if (dst === null && afOps.hasRoutes) return null;
-  tcpOpenreqInitRwin(req, sk, dst);
+  // Not what the SYN-ACK has offered, but whole segments of the peer's.
+  tcpSelectReqWindow(req, sk, dst, req.mss);
   return tcpGetCookieSock(sk, skb, req, dst);
 }

@@ -50,14 +50,18 @@ import { tcpDone, tcpInitSock } from './tcp.ts';
 
 /** The first window and the window scale for a request: what its child will offer (RFC 7323 §2.2). */
 export function tcpOpenreqInitRwin(req: TcpRequestSock, sk: TcpSock, dst: DstEntry | null): void {
-  const fullSpace = tcpFullSpace(sk);
   const mss = tcpMssClamp(sk, tcpDstAdvmss(sk, dst));
+  tcpSelectReqWindow(req, sk, dst, mss - (req.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0));
+}
+
+/** The same, in whole segments of `payload` bytes. */
+export function tcpSelectReqWindow(req: TcpRequestSock, sk: TcpSock, dst: DstEntry | null, payload: number): void {
+  const fullSpace = tcpFullSpace(sk);
   let clamp = sk.windowClamp;
   if (clamp === 0 && dst !== null) clamp = dstMetric(dst, RTAX_WINDOW);
   // A receive buffer that the user has made small is the limit.
   if ((sk.skUserlocks & SOCK_RCVBUF_LOCK) !== 0 && (clamp > fullSpace || clamp === 0)) clamp = fullSpace;
   const initRcvWnd = dst === null ? 0 : dstMetric(dst, RTAX_INITRWND);
-  const payload = mss - (req.tstampOk ? TCPOLEN_TSTAMP_ALIGNED : 0);
   const chosen = tcpSelectInitialWindow(sk, fullSpace, payload, clamp, req.wscaleOk, initRcvWnd);
   req.rskRcvWnd = chosen.rcvWnd;
   req.rskWindowClamp = chosen.windowClamp;

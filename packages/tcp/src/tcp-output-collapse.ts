@@ -1,14 +1,17 @@
 /*
- * Joining neighbours of the retransmission queue: small segments that are sent again go as one, and what was SACKed
- * becomes few large sk_buffs, so that a peer cannot make the scoreboard long.
+ * Joining neighbours of a queue: an sk_buff that is to be sent takes from the next what may leave with it; small segments that are sent
+ * again go as one, and what was SACKed becomes few large sk_buffs, so that a peer cannot make the scoreboard long.
  *
- * Order of calls: __tcpRetransmitSkb → tcpRetransTryCollapse; tcpSacktagWalk → tcpShiftSkbData → tcpSkbShift, tcpShiftedSkb.
+ * Order of calls: tcpWriteXmit → tcpGrowSkb; __tcpRetransmitSkb → tcpRetransTryCollapse; tcpSacktagWalk → tcpShiftSkbData → tcpSkbShift,
+ * tcpShiftedSkb.
  * Read first: RFC 9293 §3.8.1 (repacketization).
+ * Deviation: where Linux shifts the front of an unsent sk_buff, tcpGrowSkb cuts it off first: the same counts and boundaries.
  */
-import { skbCloned, skbShift, skbTryCoalesce } from '@stack/skbuff';
+import { __skbUnlink, skbCloned, skbShift, skbTryCoalesce } from '@stack/skbuff';
 import type { SkBuff } from '@stack/skbuff';
-import { tcpAdjustPcount } from './tcp-output-frag.ts';
-import { tcpHighestSackReplace, tcpRtxQueueUnlinkAndFree, tcpWndEnd } from './tcp-rtx-queue.ts';
+import { skWmemFreeSkb } from '@stack/socket';
+import { tcpAdjustPcount, tcpFragment } from './tcp-output-frag.ts';
+import { tcpHighestSackReplace, tcpRtxQueueUnlinkAndFree, tcpSkbIsLast, tcpWndEnd } from './tcp-rtx-queue.ts';
 import {
   TCPCB_EVER_RETRANS, TCPCB_SACKED_ACKED, TCPCB_TAGBITS, TCPHDR_SYN, after, tcbEndSeq, tcbEor, tcbSacked, tcbSetEndSeq,
   tcbSetEor, tcbSetSacked, tcbSetTcpFlags, tcbTcpFlags, tcpSkbMss, tcpSkbMssSet, tcpSkbPcount, tcpSkbPcountSet,
@@ -41,6 +44,23 @@ function tcpSkbJoined(sk: TcpSock, to: SkBuff, from: SkBuff): void {
   tcpSkbCollapseTstamp(to, from);
   if (sk.retransmitSkbHint === from) sk.retransmitSkbHint = to;
   tcpRtxQueueUnlinkAndFree(sk, from);
+}
+
+// --- What is sent for the first time ---------------------------------------------------------------------------
+
+/** skb, at the head of the write queue, takes up to `amount` bytes from the next sk_buff, unless the user has set an end (MSG_EOR) between. */
+export function tcpGrowSkb(sk: TcpSock, skb: SkBuff, amount: number, mssNow: number): void {
+  const { next } = skb;
+  if (next === null || next.len === 0 || tcpSkbIsLast(sk, skb) || tcbEor(skb)) return;
+  if (skbCloned(skb) || skb.shinfo.uarg !== null || next.shinfo.uarg !== null) return;
+  if (next.len > amount && tcpFragment(sk, sk.skWriteQueue, next, amount, mssNow) !== 0) return;
+  if (!tcpSkbShift(skb, next)) return;
+  tcbSetEndSeq(skb, tcbEndSeq(next));
+  tcbSetTcpFlags(skb, tcbTcpFlags(skb) | tcbTcpFlags(next));
+  tcbSetEor(skb, tcbEor(next));
+  tcpSkbCollapseTstamp(skb, next);
+  __skbUnlink(next, sk.skWriteQueue);
+  skWmemFreeSkb(sk, next);
 }
 
 // --- What is sent again ---------------------------------------------------------------------------------------

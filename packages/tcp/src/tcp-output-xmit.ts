@@ -16,6 +16,7 @@ import { tcpCheckSpace } from './tcp-input-sndbuf.ts';
 import { LINUX_MIB_TCPORIGDATASENT } from './tcp-mib.ts';
 import { MTU_PROBE_SENT, MTU_PROBE_WAIT, tcpMtuProbe } from './tcp-mtu-probe.ts';
 import { netAddStats } from './netns-tcp.ts';
+import { tcpGrowSkb } from './tcp-output-collapse.ts';
 import { tcpCwndValidate } from './tcp-output-cwnd.ts';
 import { tcpFragment, tcpSetSkbTsoSegs } from './tcp-output-frag.ts';
 import { tcpCurrentMss } from './tcp-output-mss.ts';
@@ -97,6 +98,8 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
       if (pushOne !== 2) break;
       quota = 1;
     }
+    quota = Math.min(quota, maxSegs);
+    if (skb.len < quota * mssNow) tcpGrowSkb(sk, skb, quota * mssNow - skb.len, mssNow);
     const tsoSegs = tcpSetSkbTsoSegs(skb, mssNow);
     if (!tcpSndWndTest(sk, skb, mssNow)) {
       isRwndLimited = true;
@@ -114,7 +117,7 @@ export function tcpWriteXmit(sk: TcpSock, mssNow: number, nonagle: number, pushO
     }
     let limit = mssNow;
     if (tsoSegs > 1 && sk.sndUna === sk.sndUp) {
-      limit = tcpMssSplitPoint(sk, skb, mssNow, Math.min(quota, maxSegs), nonagle);
+      limit = tcpMssSplitPoint(sk, skb, mssNow, quota, nonagle);
     }
     if (skb.len > limit && tcpFragment(sk, sk.skWriteQueue, skb, limit, mssNow) !== 0) break;
     if (tcpSmallQueueCheck(sk, skb, 0)) break;
