@@ -129,7 +129,10 @@ test('accept(2) takes the children in order; -EAGAIN when none waits, -EINVAL on
 test('the backlog bounds both queues', () => {
   const { net } = makeHost();
   const sk = listener(net, 80, 0, 2);
-  for (let port = 1000; port < 1002; port++) inetCskReqskQueueHashAdd(sk, makeRequest(sk, PEER, port), 1000);
+  for (let port = 1000; port < 1003; port++) {
+    expect(inetCskReqskQueueIsFull(sk)).toBe(false);
+    inetCskReqskQueueHashAdd(sk, makeRequest(sk, PEER, port), 1000);
+  }
   expect(inetCskReqskQueueIsFull(sk)).toBe(true);
   for (let port = 2000; port < 2003; port++) {
     const req = makeRequest(sk, PEER, port);

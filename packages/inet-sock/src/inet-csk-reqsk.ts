@@ -22,9 +22,9 @@ export function inetCskReqskQueueLen(sk: InetConnectionSock): number {
   return sk.icskAcceptQueue === null ? 0 : sk.icskAcceptQueue.qlen;
 }
 
-/** The SYN queue holds as many requests as the backlog allows. */
+/** The SYN queue holds as many requests as the backlog says, and one: that of a backlog of 0. */
 export function inetCskReqskQueueIsFull(sk: InetConnectionSock): boolean {
-  return inetCskReqskQueueLen(sk) >= sk.skMaxAckBacklog;
+  return inetCskReqskQueueLen(sk) > sk.skMaxAckBacklog;
 }
 
 function requestQueue(sk: InetConnectionSock): RequestSockQueue {

@@ -226,7 +226,7 @@ test('close of a listener resets who was not accepted, and forgets the rest', ()
 });
 
 test('RFC 4987 §3.6: SYN cookies: with the queue full, an ACK alone makes the connection', () => {
-  listening({ sysctl: { sysctlTcpTimestamps: 0 } }, 2);
+  listening({ sysctl: { sysctlTcpTimestamps: 0 } }, 1);
   syn(40000);
   syn(40001);
   expect(states()).toEqual(['LISTEN', 'SYN-RECV', 'SYN-RECV']);
@@ -242,7 +242,7 @@ test('RFC 4987 §3.6: SYN cookies: with the queue full, an ACK alone makes the c
 });
 
 test('SYN cookies: timestamps carry window scale and SACK', async () => {
-  listening({}, 1);
+  listening({}, 0);
   await s.wait(1000);
   syn(39999);
   s.peerPort = 40002;
@@ -270,7 +270,7 @@ test('SYN cookies: a made-up ACK, or one too late, gets a reset', async () => {
 test('SYN cookies: a flood of a thousand SYNs leaves room for who answers', () => {
   listening({ sysctl: { sysctlTcpTimestamps: 0 } }, 8);
   for (let port = 1; port <= 1000; port++) syn(port);
-  expect(states().filter((state) => state === 'SYN-RECV')).toHaveLength(8);
+  expect(states().filter((state) => state === 'SYN-RECV')).toHaveLength(9);
   syn(40000);
   s.give('. 1 ack 1');
   expect(accept()).toBeGreaterThanOrEqual(0);

@@ -7,7 +7,7 @@
  */
 import {
   __inetInheritPort, inetCskAcceptQueue, inetCskCloneLock, inetCskPrepareForcedClose, inetCskReqskQueueAdd, inetCskReqskQueueDrop,
-  inetCskReqskQueueRemoved, inetCskResetKeepaliveTimer, inetEhashNolisten, inetPutPort, reqskFree, reqskTimeout,
+  inetCskReqskQueueRemoved, inetCskResetKeepaliveTimer, inetEhashNolisten, inetPutPort, reqskFree, inetRtxSynAck, reqskTimeout,
 } from '@stack/inet-sock';
 import type { RequestSock } from '@stack/inet-sock';
 import {
@@ -34,7 +34,6 @@ import { netIncStats, tcpIncStats } from './netns-tcp.ts';
 import { __tcpOowRateLimited, tcpOowRateLimited, tcpOowStamp } from './tcp-oow.ts';
 import { reqskFastopenRemove } from './tcp-fastopen.ts';
 import { tcpReset } from './tcp-input.ts';
-import { tcpRtxSynack } from './tcp-output-synack.ts';
 import { tcpDstAdvmss, tcpMssClamp } from './tcp-output-mss.ts';
 import { tcpSelectInitialWindow } from './tcp-output-window.ts';
 import type { TcpRequestSock } from './tcp-request-sock.ts';
@@ -99,7 +98,7 @@ function tcpCheckReqRetransmittedSyn(sk: TcpSock, skb: SkBuff, req: TcpRequestSo
   const net = sk.skNet;
   if (tcpOowRateLimited(net, skb, LINUX_MIB_TCPACKSKIPPEDSYNRECV, req.lastOowAckTime)) return;
   req.lastOowAckTime = tcpOowStamp(net, skb, req.lastOowAckTime);
-  if (tcpRtxSynack(sk, req) !== 0 || req.rskTimer === null) return;
+  if (inetRtxSynAck(sk, req) !== 0 || req.rskTimer === null) return;
   modTimer(req.rskTimer, (net.world.jiffies + reqskTimeout(req, TCP_RTO_MAX)) | 0);
 }
 
