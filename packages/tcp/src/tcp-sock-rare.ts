@@ -2,6 +2,7 @@
  * What few connections have, in structs that are made on use: of Fast Open, of timeouts, and TcpSockRare, which holds them.
  *
  * Order of calls: none, data alone; tcpRare, tcpTfo and tcpRtoStats (tcp-sock.ts) make them.
+ * Read first: RFC 7413 §4 (Fast Open); RFC 6298 §5 (timeouts).
  */
 import type { MsgHdr } from '@stack/socket';
 import type { TcpFastopenCookie } from './tcp-fastopen-cookie.ts';

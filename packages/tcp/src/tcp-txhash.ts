@@ -3,6 +3,7 @@
  * queues. A timeout thinks of another: what was lost may have been lost on one of several paths.
  *
  * Order of calls: tcpConnect, tcpCreateOpenreqChild → skSetTxhash; tcpWriteTimeout → skRethinkTxhash; tcpTransmitSkb reads it.
+ * Read first: RFC 6438 §3 (what spreads flows over paths); RFC 2992 (by a hash).
  */
 import type { TcpSock } from './tcp-sock.ts';
 
