@@ -31,7 +31,7 @@ import {
 import { netAddStats, netIncStats, tcpDecStats, tcpIncStats } from './netns-tcp.ts';
 import { tcpSendActiveReset } from './tcp-output-ctrl.ts';
 
-import { TCP_CA_Open, tcpSk } from './tcp-sock.ts';
+import { TCP_CA_Open, tcpSk, tcpTfoOf } from './tcp-sock.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TCP_DEFAULT_SCALING_RATIO } from './tcp-space.ts';
 import { tcpClearXmitTimers } from './tcp-timer.ts';
@@ -263,32 +263,13 @@ function tcpForgetPeer(sk: TcpSock): void {
   sk.bytesRetrans = -0;
   sk.dsackDups = 0;
   sk.rcvOoopack = 0;
-  const { rare } = sk;
-  if (rare === null) return;
-  rare.synFastopen = false;
-  rare.synFastopenChild = false;
-  rare.synData = false;
-  rare.synDataAcked = false;
-  rare.fastopenClientFail = 0;
-  rare.totalRto = 0;
-  rare.totalRtoRecoveries = 0;
-  rare.totalRtoTime = 0;
-  rare.rtoStamp = 0;
-}
-
-/** Proto.destroy: gives back what the connection holds besides its queue of received data. */
-export function tcpDestroySock(sock: Sock): void {
-  const sk = tcpSk(sock);
-  tcpClearXmitTimers(sk);
-  const req = tcpFastopenRsk(sk);
-  if (req !== null) reqskFastopenRemove(sk, req, false);
-  tcpFastopenActiveDisableOfoCheck(sk);
-  tcpCleanupCongestionControl(sk);
-  tcpWriteQueuePurge(sk);
-  skbRbtreePurge(sk.outOfOrderQueue);
-  sk.oooLastSkb = null;
-  if (sk.icskBindHash !== null) inetPutPort(sk);
-  skSocketsAllocatedDec(sk);
+  const tfo = tcpTfoOf(sk);
+  if (tfo === null) return;
+  tfo.synFastopen = false;
+  tfo.synFastopenChild = false;
+  tfo.synData = false;
+  tfo.synDataAcked = false;
+  tfo.fastopenClientFail = 0;
 }
 
 /** Proto.enterMemoryPressure: counts it. */
