@@ -272,6 +272,21 @@ function tcpForgetPeer(sk: TcpSock): void {
   tfo.fastopenClientFail = 0;
 }
 
+/** Proto.destroy: gives back what the connection holds besides its queue of received data. */
+export function tcpDestroySock(sock: Sock): void {
+  const sk = tcpSk(sock);
+  tcpClearXmitTimers(sk);
+  const req = tcpFastopenRsk(sk);
+  if (req !== null) reqskFastopenRemove(sk, req, false);
+  tcpFastopenActiveDisableOfoCheck(sk);
+  tcpCleanupCongestionControl(sk);
+  tcpWriteQueuePurge(sk);
+  skbRbtreePurge(sk.outOfOrderQueue);
+  sk.oooLastSkb = null;
+  if (sk.icskBindHash !== null) inetPutPort(sk);
+  skSocketsAllocatedDec(sk);
+}
+
 /** Proto.enterMemoryPressure: counts it. */
 export function tcpEnterMemoryPressure(sk: Sock): void {
   netIncStats(sk.skNet, LINUX_MIB_TCPMEMORYPRESSURES);
