@@ -92,9 +92,10 @@ describe('SACK', () => {
     const peer = openFrom(victim, 6000, SACK_PERMITTED);
     write(peer, 20_000);
     const { start } = peer;
-    const bad: [number, number][] = [[start - 1000, start + 1e6], [start + 5000, start + 4000], [start + 1e5, start + 2e5], [start, start], [start + 2 ** 31, start + 5]];
+    const bad: [number, number][] = [[start - 1000, start + 1e6], [start + 1000, start + 1e6], [start + 5000, start + 4000], [start + 1e5, start + 2e5], [start, start], [start + 2 ** 31, start + 5]];
     for (const block of bad) victim.give({ sport: peer.sport, seq: peer.seq, ack: start, options: sackBlocks(block, ...bad.slice(0, 2)) });
     expect(infoOf(victim, peer.fd)).toMatchObject({ tcpiSacked: 0, tcpiLost: 0 });
+    expect(victim.counter('TcpExtTCPSACKDiscard')).toBeGreaterThanOrEqual(bad.length);
   });
 });
 
@@ -263,13 +264,18 @@ describe('zero window: peers that keep what they are sent waiting for ever', () 
     });
   }
 
+  /** Probes of each port that answerProbes() has answered. */
+  const probes = new Map<number, number>();
+
   /** For `seconds` every probe is answered, the window still closed. Returns the ports that were reset. */
   async function answerProbes(peers: readonly Attacker[], seconds: number): Promise<Set<number>> {
     const reset = new Set<number>();
+    probes.clear();
     for (let second = 0; second < seconds; second++) {
       await victim.pass(1000);
       for (const { dport, flags } of victim.take()) {
         if ((flags & RST) !== 0) reset.add(dport);
+        probes.set(dport, (probes.get(dport) ?? 0) + 1);
         const peer = peers[dport - 10_000];
         if (peer !== undefined && !reset.has(dport)) victim.give({ sport: dport, seq: peer.seq, ack: peer.start, window: 0, flags: ACK });
       }
@@ -293,6 +299,8 @@ describe('zero window: peers that keep what they are sent waiting for ever', () 
     await answerProbes(peers, 60);
     expect(left()).toBe(0);
     for (const { fd } of peers) expect(sysGetsockopt(victim.task, fd, SOL_SOCKET, SO_ERROR)).toBe(ETIMEDOUT);
+    // Waits double from 200 ms, and the last is cut: had the time not ended it, probes without an answer would have, one each tick.
+    expect(Math.max(...probes.values())).toBeLessThanOrEqual(9);
   });
 
   test('orphans go when their probes have reached the longest timeout, though the peer answers (tcp_orphan_retries)', async () => {
