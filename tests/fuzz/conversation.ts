@@ -14,8 +14,8 @@ const MTU = 200;
 
 export interface Conversation {
   readonly frames: readonly Uint8Array[];
-  /** The initial sequence number that the second host chose. */
-  readonly isn: number;
+  /** The second host's SYN-ACK: it chose the initial sequence number and the clock of its timestamps. */
+  readonly synAck: Uint8Array;
 }
 
 /** Has it, and returns what the second host received. */
@@ -23,19 +23,19 @@ export async function haveConversation(): Promise<Conversation> {
   const world = createWorld({ seed: 3 });
   const lan = createSwitch(world);
   const frames: Uint8Array[] = [];
-  let isn = 0;
+  let synAck = new Uint8Array(0);
   const nic = (mac: readonly number[]) => virtioOn(lan, { mac: Uint8Array.from(mac), mtu: MTU, offloads: false });
   const a = createHost({ world, name: 'a', nics: [{ device: nic(PEER_MAC), address: '10.0.0.1/24' }] });
   const tapped = tappedOn(nic(OUR_MAC), ({ outgoing, octets }) => {
     if (!outgoing) frames.push(octets);
-    else if (octets[ETH + 9] === TCP && octets[ETH + 33] === 18) isn = sequenceOf(octets, 24);
+    else if (isSynAck(octets)) synAck = octets;
   });
   const b = createHost({ world, name: 'b', nics: [{ device: tapped, address: '10.0.0.2/24' }] });
   await talk(a, b);
   await sleep(world, 5000);
   await a.close();
   await b.close();
-  return { frames, isn };
+  return { frames, synAck };
 }
 
 async function talk(a: Host, b: Host): Promise<void> {
@@ -63,18 +63,38 @@ async function talk(a: Host, b: Host): Promise<void> {
   await listener.close();
 }
 
-function sequenceOf(frame: Uint8Array, offset: number): number {
-  return new DataView(frame.buffer, frame.byteOffset).getInt32(ETH + offset);
+function isSynAck(frame: Uint8Array): boolean {
+  return frame[ETH + 9] === TCP && frame[ETH + 33] === 18;
 }
 
-/** `frame` of the conversation as this host would get it: its acknowledgments are moved to the number that the host chose. */
-export function frameFor(target: Target, { isn }: Conversation, frame: Uint8Array): Uint8Array {
-  const answer = target.sent.find((octets) => octets[ETH + 9] === TCP && octets[ETH + 33] === 18);
+const TCP_AT = ETH + 20;
+
+/** Where the value of a segment's timestamps option is; the echo is four octets behind. -1 without one. */
+function timestampAt(frame: Uint8Array): number {
+  const end = TCP_AT + (frame[TCP_AT + 12]! >> 4) * 4;
+  for (let at = TCP_AT + 20; at < end; at += frame[at] === 1 ? 1 : frame[at + 1]!) {
+    if (frame[at] === 8) return at + 2;
+  }
+  return -1;
+}
+
+/** `frame` of the conversation as this host would get it: what it acknowledges and echoes are the numbers and the clock that the host chose. */
+export function frameFor(target: Target, { synAck }: Conversation, frame: Uint8Array): Uint8Array {
+  const answer = target.sent.find(isSynAck);
   if (frame[12] !== 8 || frame[13] !== 0 || frame[ETH + 9] !== TCP || answer === undefined || (frame[ETH + 33]! & 16) === 0) return frame;
   const copy = frame.slice();
-  new DataView(copy.buffer).setInt32(ETH + 28, sequenceOf(frame, 28) + sequenceOf(answer, 24) - isn);
+  const view = new DataView(copy.buffer);
+  const move = (at: number, inSynAck: (frame: Uint8Array) => number): void => {
+    view.setInt32(at, view.getInt32(at) + valueOf(answer, inSynAck) - valueOf(synAck, inSynAck));
+  };
+  move(TCP_AT + 8, () => TCP_AT + 4);
+  move(timestampAt(copy) + 4, timestampAt);
   fixChecksums(copy);
   return copy;
+}
+
+function valueOf(frame: Uint8Array, at: (frame: Uint8Array) => number): number {
+  return new DataView(frame.buffer, frame.byteOffset).getInt32(at(frame));
 }
 
 /** The host receives the first `count` frames, with time for its echo server between them. */
