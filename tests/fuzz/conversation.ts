@@ -23,7 +23,7 @@ export async function haveConversation(): Promise<Conversation> {
   const world = createWorld({ seed: 3 });
   const lan = createSwitch(world);
   const frames: Uint8Array[] = [];
-  let synAck = new Uint8Array(0);
+  let synAck: Uint8Array = new Uint8Array(0);
   const nic = (mac: readonly number[]) => virtioOn(lan, { mac: Uint8Array.from(mac), mtu: MTU, offloads: false });
   const a = createHost({ world, name: 'a', nics: [{ device: nic(PEER_MAC), address: '10.0.0.1/24' }] });
   const tapped = tappedOn(nic(OUR_MAC), ({ outgoing, octets }) => {
